@@ -1,0 +1,1 @@
+"""What computes: faces, motion, rendering and video, in numpy and torch. Never imports ComfyUI."""

@@ -1,0 +1,5 @@
+"""Find, track, align and mask faces. The one way in is ``find_faces(frames)``."""
+
+from .types import Face, Faces, FaceTrack
+
+__all__ = ["Face", "FaceTrack", "Faces"]

@@ -1,0 +1,1 @@
+"""How the engine plugs into ComfyUI: progress, interrupt, folders."""

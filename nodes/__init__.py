@@ -1,0 +1,1 @@
+"""What ComfyUI shows: thin V3 nodes, one file per wing."""
