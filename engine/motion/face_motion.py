@@ -30,6 +30,28 @@ INDEX = {name: i for i, name in enumerate(BLENDSHAPES)}
 HEAD = ("pitch", "yaw", "roll", "x", "y", "z")
 
 MAX_FPS = 1000.0
+MAX_FRAMES = 500_000  # 2.3 hours at 60 frames/s, 116 MB
+
+
+def frame_count(seconds: float, fps: float) -> int:
+    """Frames that cover ``seconds`` (rounded, at least 1), checked before anything is allocated.
+
+    Raises:
+        TroupeError: if the length is not positive, or the fps is out of range, or both make too many frames.
+    """
+    if not (np.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise TroupeError(
+            f"The frame rate {fps} is out of range", f"it must lie in 0 to {MAX_FPS:g}", "Use 25 or 30"
+        )
+    if not (np.isfinite(seconds) and seconds > 0):
+        raise TroupeError(f"A motion cannot last {seconds} seconds", "its length must be above 0", "Use 3")
+    if seconds * fps > MAX_FRAMES:
+        raise TroupeError(
+            f"A motion of {seconds:g} seconds at {fps:g} frames/s is too long",
+            f"it would have {seconds * fps:.0f} frames, at most {MAX_FRAMES} are possible",
+            "Make it shorter or in parts",
+        )
+    return max(1, round(seconds * fps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +62,7 @@ class FaceMotion:
         blendshapes: float32 ``[T, 52]`` in 0..1, columns as ``BLENDSHAPES``.
         head: float32 ``[T, 6]``, columns as ``HEAD``.
         fps: Frames per second, real time; frame ``t`` is shown from ``t / fps`` on.
-        start: Time of the first frame in seconds (Live Link timecode); shifts nothing but files.
+        start: Time of the first frame in seconds of the day (Live Link timecode); shifts nothing but files.
 
     Raises:
         TroupeError: on wrong shapes, no frames, values that are not finite, or an fps out of 0..1000.
@@ -72,12 +94,19 @@ class FaceMotion:
                 f"it must lie in 0 to {MAX_FPS:g}",
                 "Use 25 or 30",
             )
+        if not (np.isfinite(self.start) and 0 <= self.start < 86400):
+            raise TroupeError(
+                f"The motion's start {self.start} is out of range",
+                "it is a time of day and must lie in 0 to 86400 seconds",
+                "Use 0",
+            )
         shapes = np.clip(shapes, 0.0, 1.0)
         shapes.setflags(write=False)
         head.setflags(write=False)
         object.__setattr__(self, "blendshapes", shapes)
         object.__setattr__(self, "head", head)
         object.__setattr__(self, "fps", float(self.fps))
+        object.__setattr__(self, "start", float(self.start))
 
     @classmethod
     def neutral(cls, frames: int, fps: float) -> FaceMotion:
@@ -107,7 +136,7 @@ class FaceMotion:
         """
         if fps == self.fps and frames in (None, len(self)):
             return self
-        count = max(1, round(self.duration * fps)) if frames is None else frames
+        count = frame_count(self.duration, fps) if frames is None else frames
         return FaceMotion(*self.sample(np.arange(count) / fps), fps, self.start)
 
     def sample(self, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,67 @@
+"""Names users may write: blendshapes, head channels, presets, beats; and what a misspelt one gets."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import TroupeError
+from .face_motion import BLENDSHAPES, HEAD, INDEX
+
+# Shapes that exist on both sides, without the side: "mouthSmile" stands for both of them.
+PAIRS = tuple(n[:-4] for n in BLENDSHAPES if n.endswith("Left") and n not in ("jawLeft", "mouthLeft"))
+CHANNELS = (*BLENDSHAPES, *PAIRS, *HEAD)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]", "", name).lower()
+
+
+def find_name(name: str, known: Iterable[str], what: str, aliases: dict[str, str] | None = None) -> str:
+    """The known name that ``name`` means; case, blanks, ``_`` and ``-`` do not matter.
+
+    Args:
+        name: What the user wrote.
+        known: Names to choose from.
+        what: What it should be, for the message (``"preset"``).
+        aliases: Further spellings and the names they mean.
+
+    Raises:
+        TroupeError: naming near matches if nothing fits.
+    """
+    table = {_plain(k): v for k, v in (aliases or {}).items()} | {_plain(k): k for k in known}
+    plain = _plain(str(name))
+    if plain in table:
+        return table[plain]
+    near = list(dict.fromkeys(table[m] for m in difflib.get_close_matches(plain, table, 4, 0.6)))[:3]
+    names = list(known)
+    some = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    raise TroupeError(
+        f"Unknown {what} '{name}'",
+        f"known are {some}",
+        "Did you mean " + " or ".join(f"'{n}'" for n in near) + "?" if near else "Use one of these",
+    )
+
+
+def channel_pose(values: dict[str, float | tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights by channel name as arrays.
+
+    Args:
+        values: Channel name to value. A name in ``PAIRS`` sets both sides; a pair of values is (left, right).
+
+    Returns:
+        float32 ``[52]`` blendshapes and ``[6]`` head.
+    """
+    shapes, head = np.zeros(len(BLENDSHAPES), np.float32), np.zeros(len(HEAD), np.float32)
+    for name, value in values.items():
+        if name in HEAD:
+            head[HEAD.index(name)] = value
+        elif name in INDEX:
+            shapes[INDEX[name]] = value
+        else:
+            left, right = value if isinstance(value, tuple) else (value, value)
+            shapes[INDEX[name + "Left"]], shapes[INDEX[name + "Right"]] = left, right
+    return shapes, head
