@@ -1,0 +1,24 @@
+"""Finding faces from within a node: with its progress bar and ComfyUI's model folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .folders import face_model
+from .progress import NodeProgress
+
+if TYPE_CHECKING:
+    from ..engine.faces import Faces
+    from .clips import Clip
+
+
+def detect(clip: Clip, name: str = "image", **options) -> Faces:
+    """Everybody in a clip, at least one; ``options`` go to ``engine.faces.find_faces``.
+
+    Raises:
+        TroupeError: if there is no face, or the detector's model is missing.
+    """
+    from ..engine.faces import find_faces, require_faces
+
+    faces = find_faces(clip.frames, fps=clip.fps, model_path=face_model(), progress=NodeProgress(), **options)
+    return require_faces(faces, name)

@@ -1,0 +1,63 @@
+"""The pack's sockets and the few inputs that several nodes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from comfy_api.latest import io
+
+from ..engine.errors import TroupeError
+
+# TROUPE_FACES: engine.faces.Faces. TROUPE_MOTION: engine.motion.FaceMotion. TROUPE_CAST: engine.cast.Cast.
+Faces = io.Custom("TROUPE_FACES")
+Motion = io.Custom("TROUPE_MOTION")
+Cast = io.Custom("TROUPE_CAST")
+
+# Core's own, from ComfyUI 0.23 on; named here so that older versions carry them too.
+# BOUNDING_BOX is a list per frame of {"x", "y", "width", "height", "label", "score"} in pixels.
+FaceLandmarks = io.Custom("FACE_LANDMARKS")
+BoundingBox = io.Custom("BOUNDING_BOX")
+
+# Folded away by frontends that know the word; ComfyUI 0.8.0 has no argument for it.
+ADVANCED = {"advanced": True}
+
+MAX_PERSON = 16
+
+
+def fps_input(tooltip: str, default: float = 25.0, minimum: float = 1.0) -> io.Float.Input:
+    return io.Float.Input("fps", default=default, min=minimum, max=120.0, step=0.01, tooltip=tooltip)
+
+
+def person_input(name: str, tooltip: str, minimum: int = 1) -> io.Int.Input:
+    return io.Int.Input(name, default=minimum, min=minimum, max=MAX_PERSON, tooltip=tooltip)
+
+
+def seed_input() -> io.Int.Input:
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=0xFFFFFFFF,
+        control_after_generate=False,
+        tooltip="Which blinks and glances the idle motion draws. The same seed gives the same motion.",
+    )
+
+
+def idle_input() -> io.Float.Input:
+    return io.Float.Input(
+        "idle",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        step=0.05,
+        tooltip="Life underneath: blinks, small glances, breathing sway. 0 switches it off, 1 is usual, 2 is lively.",
+    )
+
+
+def valid(check: Callable[[], object]) -> bool | str:
+    """ComfyUI's answer to "may this run?": ``True``, or the message of the ``TroupeError`` that ``check`` raises."""
+    try:
+        check()
+    except TroupeError as error:
+        return str(error)
+    return True

@@ -1,0 +1,266 @@
+"""A real ComfyUI server with the pack installed, for each host found.
+
+Hosts: the folders in ``COMFYUI_PATH`` (parted by ``os.pathsep``); else the ComfyUI whose ``custom_nodes`` this
+pack stands in; else ``~/ComfyUI`` and ``~/ComfyUI-0.8``. Their Python: ``COMFYUI_PYTHON``, a ``venv`` or ``.venv``
+in the host, else the one that runs the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = "ComfyUI-Troupe"
+STUBS = Path(__file__).parent / "stubs"
+START_SECONDS, JOB_SECONDS = 180, 300
+
+
+def find_hosts() -> list[Path]:
+    """ComfyUI checkouts to test in."""
+    named = os.environ.get("COMFYUI_PATH")
+    if named:
+        hosts = [Path(p) for p in named.split(os.pathsep) if p]
+        missing = [p for p in hosts if not (p / "main.py").is_file()]
+        assert not missing, f"COMFYUI_PATH names {missing[0]}, which holds no ComfyUI"
+        return hosts
+    places = [Path.home() / "ComfyUI", Path.home() / "ComfyUI-0.8"]
+    if ROOT.parent.name == "custom_nodes":
+        places = [ROOT.parent.parent]
+    return [p for p in places if (p / "main.py").is_file() and (p / "folder_paths.py").is_file()]
+
+
+def python_of(host: Path) -> str | None:
+    """A Python that can run the host."""
+    beside = [host / v / "bin" / "python" for v in ("venv", ".venv")]
+    choices = [os.environ.get("COMFYUI_PYTHON"), *(str(p) for p in beside if p.exists()), sys.executable]
+    for python in filter(None, choices):
+        if (
+            subprocess.run([python, "-c", "import torch, aiohttp, av, cv2"], capture_output=True).returncode
+            == 0
+        ):
+            return python
+    return None
+
+
+def pytest_generate_tests(metafunc):
+    if "comfy" in metafunc.fixturenames:
+        hosts = find_hosts()
+        metafunc.parametrize(
+            "comfy", hosts or [None], ids=[h.name for h in hosts] or ["none"], indirect=True, scope="session"
+        )
+
+
+@dataclass
+class Job:
+    """What became of a prompt."""
+
+    id: str
+    status: str
+    events: list[dict]
+    history: dict
+    previews: int = 0
+
+    @property
+    def error(self) -> dict:
+        """The data of ``execution_error``."""
+        return next(e["data"] for e in self.events if e["type"] == "execution_error")
+
+    @property
+    def message(self) -> str:
+        return self.error["exception_message"].strip()
+
+    def progress(self, node: str) -> list[float]:
+        """The values that the bar of a node showed."""
+        return [
+            e["data"]["value"]
+            for e in self.events
+            if e["type"] == "progress" and e["data"].get("node") == node
+        ]
+
+    def files(self, node: str) -> list[dict]:
+        """What an output node shows: pictures and videos as ComfyUI names them."""
+        shown = self.history["outputs"][node]
+        return [*shown.get("images", []), *shown.get("video", []), *shown.get("videos", [])]
+
+
+@dataclass
+class Comfy:
+    """A running server."""
+
+    host: Path
+    base: Path
+    url: str
+    process: subprocess.Popen
+    log_path: Path
+    client: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def get(self, path: str) -> bytes:
+        with urllib.request.urlopen(self.url + path, timeout=30) as reply:
+            return reply.read()
+
+    def json(self, path: str):
+        return json.loads(self.get(path))
+
+    def post(self, path: str, data: dict) -> tuple[int, dict]:
+        """Status and body of a POST."""
+        body = json.dumps(data).encode()
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                text, status = reply.read(), reply.status
+        except urllib.error.HTTPError as error:
+            text, status = error.read(), error.code
+        return status, json.loads(text) if text else {}
+
+    def submit(self, prompt: dict) -> tuple[int, dict]:
+        return self.post("/prompt", {"prompt": prompt, "client_id": self.client})
+
+    def run(self, prompt: dict, on_event=None, seconds: float = JOB_SECONDS) -> Job:
+        """Queue a prompt and wait until it ends; ``on_event`` sees each message (to interrupt, say)."""
+        import websocket
+
+        ws = websocket.create_connection(
+            f"{self.url.replace('http', 'ws')}/ws?clientId={self.client}", timeout=30
+        )
+        try:
+            status, reply = self.submit(prompt)
+            assert status == 200, f"refused: {json.dumps(reply)[:2000]}"
+            return self._follow(ws, reply["prompt_id"], on_event, time.monotonic() + seconds)
+        finally:
+            ws.close()
+
+    def _follow(self, ws, prompt_id: str, on_event, deadline: float) -> Job:
+        events, previews = [], 0
+        ends = {
+            "execution_success": "success",
+            "execution_error": "error",
+            "execution_interrupted": "interrupted",
+        }
+        ws.settimeout(10)
+        import websocket
+
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the server died:\n{self.log[-3000:]}"
+            try:
+                message = ws.recv()
+            except websocket.WebSocketTimeoutException:
+                continue
+            if isinstance(message, bytes):
+                previews += 1
+                continue
+            event = json.loads(message)
+            if event.get("data", {}).get("prompt_id") not in (prompt_id, None):
+                continue
+            events.append(event)
+            if on_event:
+                on_event(event)
+            if event["type"] in ends:
+                return Job(prompt_id, ends[event["type"]], events, self._history(prompt_id), previews)
+        raise AssertionError(f"no end within the time limit; the server's log ends:\n{self.log[-3000:]}")
+
+    def _history(self, prompt_id: str) -> dict:
+        for _ in range(100):
+            history = self.json(f"/history/{prompt_id}")
+            if prompt_id in history:
+                return history[prompt_id]
+            time.sleep(0.1)
+        raise AssertionError(f"{prompt_id} is not in the history")
+
+    def path_of(self, file: dict) -> Path:
+        """Where a file that an output node names lies."""
+        return self.base / file["type"] / file["subfolder"] / file["filename"]
+
+    def rss(self) -> float:
+        """The server's resident memory in MB."""
+        import psutil
+
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+
+def prepare(base: Path) -> None:
+    """A base folder with the pack, the tests' own nodes and settings that keep first-run dialogs away."""
+    for name in ("custom_nodes", "input", "output", "temp", "models", "user/default"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
+    shutil.copy(STUBS / "troupe_test_nodes.py", base / "custom_nodes")
+    settings = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}
+    (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def start(host: Path, base: Path, python: str) -> Comfy:
+    """A server, ready."""
+    prepare(base)
+    port, log = free_port(), base / "server.log"
+    command = [
+        python,
+        "main.py",
+        "--cpu",
+        "--port",
+        str(port),
+        "--base-directory",
+        str(base),
+        "--disable-api-nodes",
+    ]
+    command += [
+        "--dont-print-server",
+        "--database-url",
+        "sqlite:///:memory:",
+        "--use-pytorch-cross-attention",
+    ]
+    command += ["--preview-method", "latent2rgb"]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=host, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    comfy = Comfy(host, base, f"http://127.0.0.1:{port}", process, log)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"{host} did not start:\n{comfy.log[-3000:]}"
+        try:
+            comfy.get("/system_stats")
+            return comfy
+        except OSError:
+            time.sleep(0.3)
+    process.kill()
+    raise AssertionError(f"{host} was not ready in {START_SECONDS} s:\n{comfy.log[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def comfy(request, tmp_path_factory):
+    """A running server with the pack, one for each host."""
+    host: Path | None = request.param
+    if host is None:
+        pytest.skip("no ComfyUI found: set COMFYUI_PATH to its folder")
+    python = python_of(host)
+    if python is None:
+        pytest.skip(f"no Python with ComfyUI's requirements for {host}: set COMFYUI_PYTHON")
+    server = start(host, tmp_path_factory.mktemp(host.name), python)
+    yield server
+    server.process.terminate()
+    try:
+        server.process.wait(20)
+    except subprocess.TimeoutExpired:
+        server.process.kill()

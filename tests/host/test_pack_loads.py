@@ -1,0 +1,76 @@
+"""The pack in a real server: it loads quickly, lists its nodes, serves its help and workflows, and keeps its interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.host
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAPSHOT = ROOT / "tests" / "nodes" / "object_info.json"
+FILE_LISTS = {("TroupeLoadMotion", "file")}
+IMPORT_SECONDS = 0.1
+
+
+def interface(node: dict) -> dict:
+    """What a saved workflow relies on: inputs with their types and ranges, and outputs."""
+    inputs = {}
+    for kind in ("required", "optional"):
+        for name, (type_, *rest) in node["input"].get(kind, {}).items():
+            options = dict(rest[0]) if rest else {}
+            options.pop("advanced", None)
+            if isinstance(type_, list):  # how versions before 0.9 spell a combo
+                type_, options["options"] = "COMBO", type_
+            if (node["name"], name) in FILE_LISTS:
+                options["options"] = "files"
+            inputs[name] = {"kind": kind, "type": type_, **options}
+    keys = ("display_name", "category", "description", "output_node")
+    return {
+        **{key: node[key] for key in keys},
+        "inputs": inputs,
+        "outputs": [list(pair) for pair in zip(node["output_name"], node["output"])],
+    }
+
+
+def interfaces(comfy) -> dict:
+    info = comfy.json("/object_info")
+    return {n: interface(d) for n, d in sorted(info.items()) if n.startswith("Troupe") and "tests" not in d["category"]}
+
+
+def test_object_info_is_as_committed(comfy):
+    """Saved workflows keep working. After a wanted change: TROUPE_WRITE_SNAPSHOT=1 writes the file anew."""
+    now = interfaces(comfy)
+    if os.environ.get("TROUPE_WRITE_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n")
+    assert now == json.loads(SNAPSHOT.read_text())
+
+
+def test_import_time(comfy):
+    """ComfyUI's own "Import times" line."""
+    line = re.search(r"([\d.]+) seconds[^\n]*ComfyUI-Troupe", comfy.log)
+    assert line, f"no import time in the log:\n{comfy.log[-2000:]}"
+    assert float(line[1]) <= IMPORT_SECONDS
+
+
+def test_nothing_went_wrong_at_start(comfy):
+    assert "IMPORT FAILED" not in comfy.log
+    assert not re.search(r"(error|warning)[^\n]*troupe", comfy.log, re.IGNORECASE)
+
+
+def test_help_pages_are_served(comfy):
+    for node in interfaces(comfy):
+        page = comfy.get(f"/extensions/ComfyUI-Troupe/docs/{node}.md").decode()
+        assert page.startswith("# ")
+
+
+def test_example_workflows_are_offered(comfy):
+    """The template browser lists each workflow once, with its thumbnail."""
+    names = comfy.json("/workflow_templates")["ComfyUI-Troupe"]
+    assert sorted(names) == ["one_person_from_a_clip", "two_people_two_drives"]
+    for name in names:
+        assert comfy.get(f"/api/workflow_templates/ComfyUI-Troupe/{name}.jpg")[:2] == b"\xff\xd8"
