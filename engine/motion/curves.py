@@ -34,7 +34,7 @@ def check_curve(name: str) -> str:
         raise TroupeError(
             f"Unknown curve '{name}'",
             f"known are {', '.join(CURVES)}",
-            f"Did you mean '{near[0]}'?" if near else "Use ease_in_out",
+            f"Perhaps '{near[0]}' is meant" if near else "Use ease_in_out",
         )
     return name
 

@@ -42,7 +42,7 @@ def find_name(name: str, known: Iterable[str], what: str, aliases: dict[str, str
     raise TroupeError(
         f"Unknown {what} '{name}'",
         f"known are {some}",
-        "Did you mean " + " or ".join(f"'{n}'" for n in near) + "?" if near else "Use one of these",
+        "Perhaps " + " or ".join(f"'{n}'" for n in near) + " is meant" if near else "Use one of these",
     )
 
 
