@@ -1,1 +1,23 @@
-"""Reading and writing moving pictures."""
+"""Reading and writing moving pictures, stills and sound. PyAV is imported when first used."""
+
+from .audio import Audio, AudioReader, read_audio
+from .picture import check_picture, load_picture, save_picture
+from .rates import exact_rate
+from .read import VideoReader, read_clip
+from .sheet import contact_sheet
+from .write import VideoWriter, write_video
+
+__all__ = [
+    "Audio",
+    "AudioReader",
+    "VideoReader",
+    "VideoWriter",
+    "check_picture",
+    "contact_sheet",
+    "exact_rate",
+    "load_picture",
+    "read_audio",
+    "read_clip",
+    "save_picture",
+    "write_video",
+]
