@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..engine.motion.curves import CURVES
@@ -13,8 +15,8 @@ MAX_SECONDS = 600.0
 COMBINE = ("none", "mix", "add", "crossfade")
 
 
-def seconds_input(default: float, tooltip: str) -> io.Float.Input:
-    return io.Float.Input("seconds", default=default, min=0.0, max=MAX_SECONDS, step=0.1, tooltip=tooltip)
+def seconds_input(default: float, minimum: float, tooltip: str) -> io.Float.Input:
+    return io.Float.Input("seconds", default=default, min=minimum, max=MAX_SECONDS, step=0.1, tooltip=tooltip)
 
 
 def scale_input(name: str, what: str) -> io.Float.Input:
@@ -98,12 +100,12 @@ class MotionFromPreset(io.ComfyNode):
                     "intensity",
                     default=1.0,
                     min=0.0,
-                    max=2.0,
+                    max=1.0,
                     step=0.05,
-                    tooltip="How strong the feeling gets. 0.5 is a hint, 1 is clear, above 1 exaggerates. Usual: 1.",
+                    tooltip="How strong the feeling gets. 0.3 is a hint, 1 is full. Usual: 0.7 to 1.",
                 ),
                 seconds_input(
-                    3.0, "Length of the motion. The feeling rises, holds and falls within it. Usual: 3."
+                    3.0, 0.1, "Length of the motion. The feeling rises, holds and falls within it. Usual: 3."
                 ),
                 sockets.fps_input(
                     "Frames per second of the motion. Renderers resample it by time. Usual: 25."
@@ -146,7 +148,7 @@ class MotionFromTimeline(io.ComfyNode):
                     tooltip="What happens when, parted by ; or by lines: a feeling or blendshape, its strength, @start-end "
                     "in seconds, a curve. Example: happy 0.8 @0.5-2.0 ease_out; blink @1.2",
                 ),
-                seconds_input(0.0, "Length of the motion. 0 lasts as long as the directions. Usual: 0."),
+                seconds_input(0.0, 0.0, "Length of the motion. 0 lasts as long as the directions. Usual: 0."),
                 sockets.fps_input(
                     "Frames per second of the motion. Renderers resample it by time. Usual: 25."
                 ),
@@ -166,8 +168,9 @@ class MotionFromTimeline(io.ComfyNode):
     def execute(cls, timeline, seconds, fps, idle, seed) -> io.NodeOutput:
         from ..engine.motion.timeline import Timeline
 
-        motion = Timeline.parse(timeline).motion(fps, seconds or None, idle=idle, seed=seed)
-        return io.NodeOutput(motion)
+        parsed = Timeline.parse(timeline)
+        parsed = replace(parsed, idle=min(2.0, parsed.idle * idle), seed=parsed.seed + seed)
+        return io.NodeOutput(parsed.motion(fps, seconds or None))
 
 
 class EditMotion(io.ComfyNode):

@@ -7,6 +7,7 @@ in the host, else the one that runs the tests.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACK = "ComfyUI-Troupe"
 STUBS = Path(__file__).parent / "stubs"
 START_SECONDS, JOB_SECONDS = 180, 300
+ENDS = {"execution_success": "success", "execution_error": "error", "execution_interrupted": "interrupted"}
 
 
 def find_hosts() -> list[Path]:
@@ -134,46 +136,30 @@ class Comfy:
 
     def run(self, prompt: dict, on_event=None, seconds: float = JOB_SECONDS) -> Job:
         """Queue a prompt and wait until it ends; ``on_event`` sees each message (to interrupt, say)."""
-        import websocket
+        return asyncio.run(asyncio.wait_for(self._run(prompt, on_event), seconds))
 
-        ws = websocket.create_connection(
-            f"{self.url.replace('http', 'ws')}/ws?clientId={self.client}", timeout=30
-        )
-        try:
-            status, reply = self.submit(prompt)
+    async def _run(self, prompt: dict, on_event) -> Job:
+        import aiohttp
+
+        address = f"{self.url}/ws?clientId={self.client}"
+        async with aiohttp.ClientSession() as session, session.ws_connect(address, max_msg_size=0) as ws:
+            status, reply = await asyncio.to_thread(self.submit, prompt)
             assert status == 200, f"refused: {json.dumps(reply)[:2000]}"
-            return self._follow(ws, reply["prompt_id"], on_event, time.monotonic() + seconds)
-        finally:
-            ws.close()
-
-    def _follow(self, ws, prompt_id: str, on_event, deadline: float) -> Job:
-        events, previews = [], 0
-        ends = {
-            "execution_success": "success",
-            "execution_error": "error",
-            "execution_interrupted": "interrupted",
-        }
-        ws.settimeout(10)
-        import websocket
-
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"the server died:\n{self.log[-3000:]}"
-            try:
-                message = ws.recv()
-            except websocket.WebSocketTimeoutException:
-                continue
-            if isinstance(message, bytes):
-                previews += 1
-                continue
-            event = json.loads(message)
-            if event.get("data", {}).get("prompt_id") not in (prompt_id, None):
-                continue
-            events.append(event)
-            if on_event:
-                on_event(event)
-            if event["type"] in ends:
-                return Job(prompt_id, ends[event["type"]], events, self._history(prompt_id), previews)
-        raise AssertionError(f"no end within the time limit; the server's log ends:\n{self.log[-3000:]}")
+            events, previews = [], 0
+            async for message in ws:
+                if message.type != aiohttp.WSMsgType.TEXT:
+                    previews += message.type == aiohttp.WSMsgType.BINARY
+                    continue
+                event = json.loads(message.data)
+                if event.get("data", {}).get("prompt_id") not in (reply["prompt_id"], None):
+                    continue
+                events.append(event)
+                if on_event:
+                    await asyncio.to_thread(on_event, event)
+                if event["type"] in ENDS:
+                    history = await asyncio.to_thread(self._history, reply["prompt_id"])
+                    return Job(reply["prompt_id"], ENDS[event["type"]], events, history, previews)
+        raise AssertionError(f"the server hung up; its log ends:\n{self.log[-3000:]}")
 
     def _history(self, prompt_id: str) -> dict:
         for _ in range(100):

@@ -33,13 +33,17 @@ def interface(node: dict) -> dict:
     return {
         **{key: node[key] for key in keys},
         "inputs": inputs,
-        "outputs": [list(pair) for pair in zip(node["output_name"], node["output"])],
+        "outputs": [list(pair) for pair in zip(node["output_name"], node["output"], strict=True)],
     }
 
 
 def interfaces(comfy) -> dict:
     info = comfy.json("/object_info")
-    return {n: interface(d) for n, d in sorted(info.items()) if n.startswith("Troupe") and "tests" not in d["category"]}
+    return {
+        n: interface(d)
+        for n, d in sorted(info.items())
+        if n.startswith("Troupe") and "tests" not in d["category"]
+    }
 
 
 def test_object_info_is_as_committed(comfy):
