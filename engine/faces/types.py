@@ -116,6 +116,8 @@ class Faces:
         height, width: Frame size in pixels.
         frames: Number of frames (1 for a picture).
         fps: Frames per second, ``None`` for a picture.
+        notes: What a user should know (nothing found, something left out), one sentence each.
+        largest_rejected: Size in pixels of the largest face left out for being under the minimum, 0 if none.
     """
 
     tracks: tuple[FaceTrack, ...]
@@ -124,6 +126,7 @@ class Faces:
     frames: int = 1
     fps: float | None = None
     notes: tuple[str, ...] = field(default=())
+    largest_rejected: float = 0.0
 
     def __len__(self) -> int:
         return len(self.tracks)

@@ -1,0 +1,114 @@
+"""Faces through a clip: a full search now and then, and in between each person is followed by their last place."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from . import search
+from .backend import TILE, Backend
+from .track import Seen, Tracker, looks_of
+from .types import Face
+
+_FULL_SECONDS, _COARSE_SECONDS = 2.0, 0.5  # how often newcomers are looked for: small ones, larger ones
+_CONFIRM_SECONDS = 0.2  # how often the detector checks that what is followed still is a face
+_LOOK_FOR_SECONDS = 1.5  # how long somebody lost is looked for nearby in every frame
+
+
+class ClipReader:
+    """Give it every frame of a clip in order; ``tracker`` then holds the persons.
+
+    Args:
+        backend: The face model.
+        fps: Frames per second, ``None`` if unknown.
+        min_size, min_confidence: As in ``find_faces``.
+    """
+
+    def __init__(self, backend: Backend, fps: float | None, min_size: float, min_confidence: float):
+        self.backend, self.min_size, self.min_confidence = backend, min_size, min_confidence
+        self.tracker = Tracker(fps)
+        self.frame = 0
+        self.largest_rejected = 0.0
+
+    def read(self, image: np.ndarray) -> None:
+        """One more frame, uint8 ``[H, W, 3]``."""
+        seen = self._followed(image)
+        found = self._newcomers(image, [s.face for s in seen])
+        small = [f.size for f in found if f.size < self.min_size]
+        self.largest_rejected = max([self.largest_rejected, *small])
+        found = [f for f in found if f.size >= self.min_size]
+        if self.frame or found or seen:
+            seen += [Seen(f, looks_of(image, f)) for f in found]
+        self.tracker.update(self.frame, seen)
+        self.frame += 1
+
+    def _every(self, seconds: float) -> bool:
+        return self.frame % max(1, round(seconds * self.tracker.fps)) == 0
+
+    def _followed(self, image: np.ndarray) -> list[Seen]:
+        """Persons of the frame before (and those lost a moment ago, looked for nearby), at most one per place."""
+        seen: list[Seen] = []
+        for index, person in enumerate(self.tracker.persons):
+            away = (self.frame - person.last) / self.tracker.fps
+            if away > _LOOK_FOR_SECONDS:
+                continue
+            here = person.expected(self.frame, self.tracker.fps)
+            if self.frame - person.last == 1:
+                face = self._follow(image, person.face, here)
+            else:
+                face = self._look_for(image, person.face, here)
+            if face is None or face.size < 0.8 * self.min_size:
+                continue
+            rival = next((s for s in seen if search.same_place(s.face, face)), None)
+            if rival is not None:
+                # Two were led to one face: let the tracker decide whose it is by place and looks.
+                seen[seen.index(rival)] = replace(rival, follows=None)
+                continue
+            seen.append(Seen(face, looks_of(image, face), index))
+        return seen
+
+    def _follow(self, image: np.ndarray, last: Face, here: np.ndarray) -> Face | None:
+        _, _, size, angle = search.place_of(last)
+        x, y, *_ = search.place_of(last)
+        shift = here - last.centre
+        face = search.mesh_at(image, self.backend, x + shift[0], y + shift[1], size, angle)
+        if face is not None and math.dist(face.centre, here) > 0.15 * size:
+            face = search.mesh_at(image, self.backend, *search.place_of(face))  # look again, centred
+        if face is None or face.confidence < 0.5 or not search.plausible(face):
+            return self._look_for(image, last, np.array(last.centre))
+        if not 0.6 < face.size / last.size < 1.67:
+            return None
+        sure = last.confidence
+        if self._every(_CONFIRM_SECONDS):
+            sure = search.confirm(image, self.backend, face)
+            if sure < 0.6 * self.min_confidence:  # lenient: the profile of a known face is still that face
+                return None
+        return replace(face, confidence=sure)
+
+    def _look_for(self, image: np.ndarray, last: Face, here: np.ndarray) -> Face | None:
+        """Somebody near where they should be: one detector look at the neighbourhood."""
+        _, _, size, angle = search.place_of(last)
+        side = 4.5 * size
+        tile, back = search.crop(image, here[0], here[1], side, angle, TILE)
+        for c in sorted(self.backend.detect(tile), key=lambda c: -c.score):
+            x, y = search.apply(back, c.x, c.y)
+            face = search.face_at(
+                image,
+                self.backend,
+                replace(c, x=x, y=y, size=c.size * side / TILE, angle=angle + c.angle),
+                self.min_confidence,
+            )
+            if face is not None and 0.6 < face.size / last.size < 1.67:
+                return face
+        return None
+
+    def _newcomers(self, image: np.ndarray, known: list[Face]) -> list[Face]:
+        if self._every(_FULL_SECONDS):
+            effort = search.Effort(self.min_size, 400)
+        elif self._every(_COARSE_SECONDS):
+            effort = search.Effort(2.5 * self.min_size, 100)
+        else:
+            return []
+        return search.faces_in(image, self.backend, effort, self.min_confidence, known)
