@@ -147,7 +147,12 @@ class _RigMaker:
     def lips(self, move, *, upper: float = 1.0, lower: float = 1.0) -> Handles:
         """``move(t, is_upper, is_inner) -> (right, down, away)`` at every lip point, t from -1 to 1 along the lip."""
         out: Handles = {}
-        loops = ((OUTER_UPPER_LIP, 1, 0), (OUTER_LOWER_LIP, 0, 0), (INNER_UPPER_LIP, 1, 1), (INNER_LOWER_LIP, 0, 1))
+        loops = (
+            (OUTER_UPPER_LIP, 1, 0),
+            (OUTER_LOWER_LIP, 0, 0),
+            (INNER_UPPER_LIP, 1, 1),
+            (INNER_LOWER_LIP, 0, 1),
+        )
         for loop, is_upper, is_inner in loops:
             for p in loop:
                 vector = np.array(move(self.along[p], is_upper, is_inner), float)
@@ -166,7 +171,9 @@ class _RigMaker:
         out = {p: g * upper_share for p, g in zip(upper[1:-1], gap[1:-1], strict=True)}
         out |= {p: -g * lower_share for p, g in zip(lower[1:-1], gap[1:-1], strict=True)}
         pick = mirrored if left else tuple
-        out |= self.still((upper[0], upper[-1]), pick(BROW_BOTTOM), pick(BROW_TOP), pick((50, 101, 118, 117, 119, 100)))
+        out |= self.still(
+            (upper[0], upper[-1]), pick(BROW_BOTTOM), pick(BROW_TOP), pick((50, 101, 118, 117, 119, 100))
+        )
         # The skin above the lid folds in rather than stretching from the brow.
         folds = pick((247, 30, 29, 27, 28, 56, 190))
         return out | {p: g * upper_share * 0.42 for p, g in zip(folds, gap[1:-1], strict=True)}
@@ -174,7 +181,9 @@ class _RigMaker:
     def brow(self, left: bool, top: tuple, *, bottom: float = 0.9, lid_follow: float = 0.0) -> Handles:
         """Brow vectors outer to inner (right, as seen from the side), the lower row by a share of them."""
         handles = self.side(left, dict(zip(BROW_TOP, top, strict=True)))
-        handles |= self.side(left, {p: tuple(bottom * np.array(v)) for p, v in zip(BROW_BOTTOM, top, strict=True)})
+        handles |= self.side(
+            left, {p: tuple(bottom * np.array(v)) for p, v in zip(BROW_BOTTOM, top, strict=True)}
+        )
         pick = mirrored if left else tuple
         handles |= self.still(pick(ALL_LIDS), OVAL_TOP, (168, 6, 197))
         if lid_follow:
@@ -193,7 +202,11 @@ class _RigMaker:
         out = self.middle_shapes()
         for left in (False, True):
             side = "Left" if left else "Right"
-            for name, handles in {**self.eye_shapes(left), **self.cheek_shapes(left), **self.lip_shapes(left)}.items():
+            for name, handles in {
+                **self.eye_shapes(left),
+                **self.cheek_shapes(left),
+                **self.lip_shapes(left),
+            }.items():
                 out[name + side] = handles
         return out
 
@@ -206,10 +219,14 @@ class _RigMaker:
             "eyeLookDown": self.lids(left, 0.42, -0.10),
             "eyeLookUp": self.lids(left, -0.15, 0.08),
             "browDown": self.brow(
-                left, ((0, 0.02, 0), (0, 0.05, 0), (0, 0.08, 0), (-0.02, 0.10, 0), (-0.035, 0.105, 0)), lid_follow=0.22
+                left,
+                ((0, 0.02, 0), (0, 0.05, 0), (0, 0.08, 0), (-0.02, 0.10, 0), (-0.035, 0.105, 0)),
+                lid_follow=0.22,
             ),
             "browOuterUp": self.brow(
-                left, ((0.01, -0.13, 0), (0, -0.16, 0), (0, -0.13, 0), (0, -0.06, 0), (0, -0.02, 0)), lid_follow=-0.06
+                left,
+                ((0.01, -0.13, 0), (0, -0.16, 0), (0, -0.13, 0), (0, -0.06, 0), (0, -0.02, 0)),
+                lid_follow=-0.06,
             ),
         }
 
@@ -218,9 +235,17 @@ class _RigMaker:
         _, lower, gap, _ = self.eye(left)
         squint = self.side(left, {101: (0, -0.07, -0.02), 118: (0, -0.08, -0.02), 50: (0, -0.075, -0.03)})
         squint |= {p: -g * 0.22 for p, g in zip(lower[1:-1], gap[1:-1], strict=True)}
-        squint |= self.still(pick(UPPER_LID), pick(BROW_BOTTOM), NOSE, OUTER_UPPER_LIP, FACE_OVAL, pick((BROW_TOP[0], 127)))
-        sneer = self.side(left, {129: (0.015, -0.07, 0), 102: (0.012, -0.06, 0), 49: (0.01, -0.05, 0), 64: (0.012, -0.055, 0)})
-        sneer |= self.side(left, {40: (0, -0.03, 0), 39: (0, -0.05, 0), 37: (0, -0.035, 0), 80: (0, -0.04, 0), 81: (0, -0.045, 0)})
+        squint |= self.still(
+            pick(UPPER_LID), pick(BROW_BOTTOM), NOSE, OUTER_UPPER_LIP, FACE_OVAL, pick((BROW_TOP[0], 127))
+        )
+        sneer = self.side(
+            left,
+            {129: (0.015, -0.07, 0), 102: (0.012, -0.06, 0), 49: (0.01, -0.05, 0), 64: (0.012, -0.055, 0)},
+        )
+        sneer |= self.side(
+            left,
+            {40: (0, -0.03, 0), 39: (0, -0.05, 0), 37: (0, -0.035, 0), 80: (0, -0.04, 0), 81: (0, -0.045, 0)},
+        )
         sneer |= self.side(left, {107: (0, 0.03, 0), 55: (0, 0.035, 0), 193: (0, -0.015, 0)})
         sneer |= self.still((1, 4, 2, 6, 168), pick(ALL_LIDS), FACE_OVAL, OUTER_LOWER_LIP, pick((50, 105)))
         return {"cheekSquint": squint, "noseSneer": sneer}
@@ -236,14 +261,20 @@ class _RigMaker:
             return float(np.exp(-(((t * s - 0.42) / 0.45) ** 2)))
 
         def pull(out: float, down: float, away: float, middle: float = 0.0):
-            return lambda t, upper, inner: (s * out * corner(t), down * corner(t) + middle * (1 - abs(t)), away * corner(t))
+            return lambda t, upper, inner: (
+                s * out * corner(t),
+                down * corner(t) + middle * (1 - abs(t)),
+                away * corner(t),
+            )
 
         def rim(t: float, upper: int, inner: int):
             """Thin the red: the outer edge comes 35 % of the way to the inner line, an open gap closes by 30 %."""
             return self.toward_line(t, upper, inner, 0.35, 0.30, weight=np.clip(0.5 + t * s, 0, 1))
 
         fence = self.mouth_fence
-        smile_cheek = self.side(left, {205: (0.06, -0.10, -0.03), 50: (0.02, -0.07, -0.02), 187: (0.06, -0.07, -0.02)})
+        smile_cheek = self.side(
+            left, {205: (0.06, -0.10, -0.03), 50: (0.02, -0.07, -0.02), 187: (0.06, -0.07, -0.02)}
+        )
         return {
             "mouthSmile": fence | self.lips(pull(0.15, -0.15, 0.08, -0.02)) | smile_cheek,
             "mouthFrown": fence | self.lips(pull(0.03, 0.13, 0.03)) | self.side(left, {205: (0.01, 0.05, 0)}),
@@ -271,16 +302,31 @@ class _RigMaker:
 
         def roll(is_upper_lip: bool):
             def move(t: float, upper: int, inner: int):
-                return self.toward_line(t, upper, inner, 0.45, 0.0) if bool(upper) == is_upper_lip else (0, 0, 0)
+                return (
+                    self.toward_line(t, upper, inner, 0.45, 0.0) if bool(upper) == is_upper_lip else (0, 0, 0)
+                )
 
             return move
 
         puff: Handles = {}
         for left in (False, True):
-            puff |= self.side(left, {205: (0.09, 0, -0.12), 187: (0.10, 0, -0.12), 50: (0.05, 0, -0.08), 207: (0.09, 0, -0.10), 213: (0.08, 0, -0.06)})
+            puff |= self.side(
+                left,
+                {
+                    205: (0.09, 0, -0.12),
+                    187: (0.10, 0, -0.12),
+                    50: (0.05, 0, -0.08),
+                    207: (0.09, 0, -0.10),
+                    213: (0.08, 0, -0.06),
+                },
+            )
         oval_side = (58, 288, 132, 361, 93, 323, 172, 397)
-        inner_up = self.brow(False, ((0, 0, 0), (0, -0.02, 0), (0, -0.07, 0), (0, -0.14, 0), (0, -0.18, 0)), lid_follow=-0.05)
-        inner_up |= self.brow(True, ((0, 0, 0), (0, -0.02, 0), (0, -0.07, 0), (0, -0.14, 0), (0, -0.18, 0)), lid_follow=-0.05)
+        inner_up = self.brow(
+            False, ((0, 0, 0), (0, -0.02, 0), (0, -0.07, 0), (0, -0.14, 0), (0, -0.18, 0)), lid_follow=-0.05
+        )
+        inner_up |= self.brow(
+            True, ((0, 0, 0), (0, -0.02, 0), (0, -0.07, 0), (0, -0.14, 0), (0, -0.18, 0)), lid_follow=-0.05
+        )
         inner_up |= {9: np.array([0, -0.10, 0]), 151: np.array([0, -0.08, 0]), 8: np.array([0, -0.06, 0])}
         inner_up.pop(168, None)
         down = (0, -0.08, 0)
@@ -315,9 +361,16 @@ class _RigMaker:
 
     def jaw_weight(self) -> np.ndarray:
         """[468] share of the jaw's motion: 1 at the chin, an ellipse along the lips, 0 above."""
-        handles = {p: [float(w)] for p, w in CHIN.items()} | {p: [0.0] for p in (*NOSE, *ALL_LIDS, *mirrored(ALL_LIDS), *OVAL_TOP)}
+        handles = {p: [float(w)] for p, w in CHIN.items()} | {
+            p: [0.0] for p in (*NOSE, *ALL_LIDS, *mirrored(ALL_LIDS), *OVAL_TOP)
+        }
         handles |= {p: [0.0] for p in (234, 454, 116, 345, 117, 346, 129, 358, 50, 280)}
-        for loop, is_upper in ((OUTER_UPPER_LIP, 1), (INNER_UPPER_LIP, 1), (OUTER_LOWER_LIP, 0), (INNER_LOWER_LIP, 0)):
+        for loop, is_upper in (
+            (OUTER_UPPER_LIP, 1),
+            (INNER_UPPER_LIP, 1),
+            (OUTER_LOWER_LIP, 0),
+            (INNER_LOWER_LIP, 0),
+        ):
             for p in loop:
                 arch = np.sqrt(max(0.0, 1 - self.along[p] ** 2))
                 handles[p] = [0.40 * (1 - arch) if is_upper else 0.40 + 0.60 * arch]
@@ -328,7 +381,9 @@ class _RigMaker:
         weight = self.jaw_weight()
         points = self.rest[:MESH_POINTS]
         if name != "jawOpen":
-            vector = {"jawForward": (0, 0.02, -0.12), "jawLeft": (0.14, 0, 0), "jawRight": (-0.14, 0, 0)}[name]
+            vector = {"jawForward": (0, 0.02, -0.12), "jawLeft": (0.14, 0, 0), "jawRight": (-0.14, 0, 0)}[
+                name
+            ]
             return weight[:, None] * np.array(vector)
         ears = self.rest[[234, 454]].mean(0)
         hinge_y, hinge_z = ears[1] + 0.25, ears[2] - 0.05
@@ -364,5 +419,10 @@ class _RigMaker:
         left = name.endswith("Left")
         width = self.eye(left)[3]
         out = 1.0 if left else -1.0
-        vectors = {"In": (-out * GAZE_IN, 0, 0), "Out": (out * GAZE_IN, 0, 0), "Down": (0, GAZE_DOWN, 0), "Up": (0, -GAZE_UP, 0)}
+        vectors = {
+            "In": (-out * GAZE_IN, 0, 0),
+            "Out": (out * GAZE_IN, 0, 0),
+            "Down": (0, GAZE_DOWN, 0),
+            "Up": (0, -GAZE_UP, 0),
+        }
         return width * np.array(next(v for key, v in vectors.items() if f"Look{key}" in name))

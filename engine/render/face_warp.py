@@ -1,0 +1,347 @@
+"""The warp renderer: a picture acts by moving its own pixels, with no weights, no GPU and no downloads.
+
+Per face: the rig's modes on a fine grid, an inverse of the expression field with cuts at mouth and eyes, an
+inverse of the head pose on top (2.5D), one sampling of the picture, and layers for what the picture does not
+show: the inside of the mouth, the eyeball behind a moving iris, creases. Rest returns the picture bit for bit,
+and so do all pixels outside the moved region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...kernels.mesh_warp import grid_index, invert_displacement, sample
+from ..faces.types import Face
+from ..motion.face_motion import BLENDSHAPES, INDEX
+from ..motion.mesh import rotation_matrix
+from ..motion.rig import MeshSolver, build_rig
+from .field import (
+    APERTURES,
+    COARSE_MARGIN,
+    COARSE_STRIDE,
+    FINE_MARGIN,
+    FINE_STRIDE,
+    MIN_STRIDE,
+    Aperture,
+    Grid,
+    Layout,
+    Rasteriser,
+    aperture_modes,
+    edge_taper,
+    head_maps,
+    lip_closing_mode,
+    rectangle,
+)
+
+# Soft limits L tanh(v / L): beyond them the 2.5D turn tears (degrees, then eye distances).
+POSE_LIMITS = np.array([16.0, 20.0, 16.0, 0.22, 0.22, 1.2])
+SHAPES = len(BLENDSHAPES)
+CLOSING = SHAPES  # index of the lip-closing mode; the aperture modes follow it
+LOWER_FACE = np.array(
+    [name.startswith(("mouth", "jaw")) and name not in ("jawLeft", "jawRight") for name in BLENDSHAPES]
+)
+MAX_LIP_GAP = 0.8  # of the mouth's width
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """One aperture's part in a face's warp: the lower field's rows and columns, and its lines."""
+
+    aperture: Aperture
+    rows: slice
+    columns: slice
+    field: np.ndarray  # [R, 3, h, w] like FaceWarp.field, the lower side
+    order: np.ndarray
+    modes: slice  # of its guard modes: upper columns, then lower
+    gap: np.ndarray  # [columns] rest gap along the face's down axis, eye distances
+    gap_modes: np.ndarray  # [R, columns] what each mode adds to the gap
+
+
+class FaceWarp:
+    """One face of one picture, ready to be posed. Holds no state between frames.
+
+    Args:
+        face: Where the face is.
+        height, width: Picture size.
+        others: The other faces in the picture, which this one's hair and neck leave alone.
+    """
+
+    def __init__(self, face: Face, height: int, width: int, others: list[Face] | None = None):
+        self.layout = layout = Layout.of(face.landmarks)
+        self.rig = build_rig(layout.pose.to_head(layout.points))
+        self.picture_size = (height, width)
+        solver = MeshSolver(self.rig.rest)
+        head_modes = np.concatenate(
+            [self.rig.basis, lip_closing_mode(self.rig, solver)[None], aperture_modes(self.rig, solver)]
+        )
+        self.modes = (head_modes @ layout.pose.rotation.T * layout.ed).astype(np.float32)
+        self.fine = Grid.over(
+            rectangle(layout, FINE_MARGIN, height, width), max(MIN_STRIDE, round(layout.ed * FINE_STRIDE))
+        )
+        self.coarse = Grid.over(
+            rectangle(layout, COARSE_MARGIN, height, width), max(MIN_STRIDE, round(layout.ed * COARSE_STRIDE))
+        )
+        self._build_fields()
+        self._build_pose([Layout.of(o.landmarks) for o in others or []])
+
+    # Set-up ----------------------------------------------------------------------------------------
+
+    def _build_fields(self) -> None:
+        raster = Rasteriser(self.layout, self.fine)
+        ids, bary = raster.upper_weights()
+        known = ids[..., 0] >= 0
+        field = raster.apply(ids, bary, self.modes)
+        spread = field[: CLOSING + 1].reshape(-1, *known.shape)
+        field[: CLOSING + 1] = raster.extend(spread, known).reshape(CLOSING + 1, 3, *known.shape)
+        taper = edge_taper(self.fine, 0.25 * self.layout.ed)
+        field *= taper
+        field[:, :2] /= self.fine.stride
+        self.field = np.ascontiguousarray(field, np.float32)
+        far_to_near = np.argsort(-np.where(np.isfinite(raster.depth), raster.depth, 1e9), axis=None)
+        u, v = raster.uv[..., 0], raster.uv[..., 1]
+        wrong_above, wrong_below = np.zeros_like(known), {}
+        for a in APERTURES:
+            up, low = raster.lines[a.name]
+            middle = np.interp(u, (up[:, 0] + low[:, 0]) / 2, (up[:, 1] + low[:, 1]) / 2)
+            within = (u > min(up[0, 0], low[0, 0])) & (u < max(up[-1, 0], low[-1, 0]))
+            reach = np.interp(u, low[:, 0], low[:, 1]) + a.pad
+            wrong_above |= within & (v > middle) & (v < reach)
+            reach = np.interp(u, up[:, 0], up[:, 1]) - a.pad
+            wrong_below[a.name] = within & (v < middle) & (v > reach)
+        self.order = far_to_near[~wrong_above.ravel()[far_to_near]]
+        self.openings = []
+        first = CLOSING + 1
+        for a in APERTURES:
+            columns = len(a.upper) - 2
+            self.openings.append(
+                self._opening(raster, a, taper, wrong_below[a.name], slice(first, first + 2 * columns))
+            )
+            first += 2 * columns
+
+    def _opening(
+        self, raster: Rasteriser, a: Aperture, taper: np.ndarray, wrong: np.ndarray, modes: slice
+    ) -> Opening:
+        lines = self.layout.points[[*a.upper, *a.lower], :2]
+        side, up, down = (r * self.layout.ed for r in a.reach)
+        (x0, y0), (x1, y1) = lines.min(0), lines.max(0)
+        reach = max(side, up, down) if abs(self.layout.right[1]) > 0.5 else None
+        margins = (reach,) * 4 if reach else (side, up, side, down)
+        rows, cols = self.fine.part(x0 - margins[0], y0 - margins[1], x1 + margins[2], y1 + margins[3])
+        ids, bary = raster.lower_weights(a)
+        ids, bary = ids[rows, cols], bary[rows, cols]
+        own = raster.apply(ids, bary, self.modes) * taper[rows, cols]
+        own[:, :2] /= self.fine.stride
+        field = np.where((ids[..., 0] >= 0), own, self.field[:, :, rows, cols]).astype(np.float32)
+        depth = np.where(np.isfinite(raster.depth), raster.depth, 1e9)[rows, cols]
+        order = np.argsort(-depth, axis=None)
+        order = order[~wrong[rows, cols].ravel()[order]]
+        upper, lower = (
+            self.layout.uv(self.layout.points[list(line), :2])[:, 1] for line in (a.upper, a.lower)
+        )
+        between = self.modes[:, list(a.lower[1:-1]), :2] - self.modes[:, list(a.upper[1:-1]), :2]
+        gap_modes = (between @ self.layout.down / self.layout.ed).astype(np.float32)
+        return Opening(
+            a, rows, cols, np.ascontiguousarray(field), order, modes, (lower - upper)[1:-1], gap_modes
+        )
+
+    def _build_pose(self, others: list[Layout]) -> None:
+        layout = self.layout
+        chin, ears = layout.points[152], layout.points[[234, 454]]
+        pivot = chin.copy()
+        pivot[:2] += 0.15 * layout.ed * layout.down
+        pivot[2] = ears[:, 2].mean() - 0.05 * layout.ed
+        self.pivot = pivot
+        self.pose_maps = []
+        for grid in (self.fine, self.coarse):
+            weight, depth = head_maps(layout, grid, others)
+            if grid is self.coarse:
+                weight = weight * edge_taper(grid, 0.30 * layout.ed)
+            x, y = grid.nodes()
+            order = np.argsort(-depth, axis=None)
+            self.pose_maps.append(
+                (
+                    x - np.float32(pivot[0]),
+                    y - np.float32(pivot[1]),
+                    depth.astype(np.float32),
+                    weight.astype(np.float32),
+                    order,
+                )
+            )
+
+    # A frame ---------------------------------------------------------------------------------------
+
+    def coefficients(self, weights: np.ndarray, closing: float = 0.0) -> np.ndarray:
+        """Rig weights (may be negative) to mode coefficients, with the guards: lips and lids do not cross, and
+        the mouth does not open wider than ``MAX_LIP_GAP`` of its width."""
+        c = np.zeros(len(self.modes), np.float32)
+        c[:SHAPES], c[CLOSING] = weights, closing
+        mouth = self.openings[0]
+        width = np.ptp(self.layout.uv(self.layout.points[[61, 291], :2])[:, 0])
+        limit, rest = MAX_LIP_GAP * width, float(mouth.gap.max())
+        change = float((c @ mouth.gap_modes).max())
+        if change > 0:
+            soft = 0.6 * limit
+            wanted = rest + change
+            if wanted > soft:
+                allowed = soft + (limit - soft) * np.tanh((wanted - soft) / max(limit - soft, 1e-6))
+                c[:SHAPES][LOWER_FACE] *= max(allowed - rest, 0.0) / change
+        for opening in self.openings:
+            gap = opening.gap + c @ opening.gap_modes
+            missing = (np.minimum(opening.gap, 0.0) - gap).clip(0)
+            if missing.max() > 0:
+                n = len(opening.gap)
+                share = 0.5 if opening.aperture.name == "mouth" else 1.0
+                c[opening.modes.start : opening.modes.start + n] -= share * missing  # modes move down by one
+                c[opening.modes.start + n : opening.modes.stop] += (1 - share) * missing
+        return c
+
+    def rigid(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The head motion about the pivot, softly limited: matrix [3, 3] minus identity, translation [3] pixels."""
+        pitch, yaw, roll, x, y, z = POSE_LIMITS * np.tanh(np.asarray(head, np.float64) / POSE_LIMITS)
+        base = self.layout.pose.rotation
+        turn = base @ rotation_matrix(pitch, yaw, roll) @ base.T / (1 + 0.12 * z)
+        shift = (self.layout.right * x + self.layout.down * y) * self.layout.ed
+        return turn - np.eye(3), np.array([*shift, 0.0])
+
+    def pose_frame(self, c: np.ndarray, head: np.ndarray) -> Frame:
+        """Everything that a frame's layers need to know about where things are."""
+        posed = bool(np.abs(head).max() > 1e-4)
+        matrix, shift = self.rigid(head) if posed else (np.zeros((3, 3)), np.zeros(3))
+        return Frame(c, matrix, shift, posed, bool(np.abs(c).max() > 1e-4))
+
+    def moved(self, frame: Frame, ids: tuple[int, ...]) -> np.ndarray:
+        """Landmarks ``ids`` under expression and pose, ``[len(ids), 2]`` pixels."""
+        index = list(ids)
+        points = self.layout.points[index] + np.tensordot(frame.c, self.modes[:, index], 1)
+        return (points + (points - self.pivot) @ frame.matrix.T + frame.shift)[:, :2]
+
+    def _invert(
+        self, field: np.ndarray, c: np.ndarray, order: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        d = (c @ field.reshape(len(c), -1)).reshape(field.shape[1:])
+        return (*invert_displacement(d[0], d[1], order), d[2])
+
+    def _pose_displacement(
+        self, maps, depth: np.ndarray, frame: Frame, stride: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Inverse of the head motion on a grid, grid units."""
+        x, y, _, weight, order = maps
+        m, t = frame.matrix.astype(np.float32), frame.shift.astype(np.float32)
+        z = depth - np.float32(self.pivot[2])
+        scale = weight / np.float32(stride)
+        dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + t[0]) * scale
+        dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + t[1]) * scale
+        return invert_displacement(dx, dy, order)
+
+    def source_map(self, frame: Frame) -> tuple[np.ndarray, Grid]:
+        """Where each pixel of the moved region comes from: float32 [h, w, 2] pixels, and the region's grid."""
+        grid = self.fine
+        ex, ey, ez = self._invert(self.field, frame.c, self.order) if frame.expressive else (None, None, None)
+        gx, gy = grid_index(grid.height, grid.width)
+        px = py = None
+        if frame.posed:
+            depth = self.pose_maps[0][2]
+            if frame.expressive:
+                depth = sample(depth + ez, gx + ex, gy + ey)
+            px, py = self._pose_displacement(self.pose_maps[0], depth, frame, grid.stride)
+        fine = compose(ex, ey, px, py, gx, gy)
+        big = upsample(fine, grid.stride)
+        region = grid
+        if frame.posed:
+            region = self.coarse
+            cx, cy = self._pose_displacement(self.pose_maps[1], self.pose_maps[1][2], frame, region.stride)
+            whole = upsample((cx, cy), region.stride)
+            x, y = grid.x0 - region.x0, grid.y0 - region.y0
+            h, w = min(big.shape[0], whole.shape[0] - y), min(big.shape[1], whole.shape[1] - x)
+            whole[y : y + h, x : x + w] = big[:h, :w]
+            big = whole
+        if frame.expressive:
+            for opening in self.openings:
+                self._cut(big, region, opening, frame, px, py)
+        big[..., 0] += np.arange(region.x0, region.x0 + big.shape[1], dtype=np.float32)
+        big[..., 1] += np.arange(region.y0, region.y0 + big.shape[0], dtype=np.float32)[:, None]
+        return big, region
+
+    def _cut(self, big: np.ndarray, region: Grid, opening: Opening, frame: Frame, px, py) -> None:
+        """Below an opening's middle line, take the lower field (in place)."""
+        a, rows, cols = opening.aperture, opening.rows, opening.columns
+        if not np.abs(frame.c @ opening.gap_modes).max() > 1e-5:
+            return
+        sub = self.fine.sub(rows, cols)
+        ex, ey, _ = self._invert(opening.field, frame.c, opening.order)
+        gx, gy = grid_index(sub.height, sub.width)
+        low = compose(ex, ey, px[rows, cols], py[rows, cols], gx, gy) if frame.posed else (ex, ey)
+        axes = self.axes(frame)
+        up, down = self.moved(frame, a.upper) @ axes.T, self.moved(frame, a.lower) @ axes.T
+        middle = (up + down) / 2
+        reach = (a.pad + 0.20) * self.layout.ed
+        corners = np.concatenate([middle, down, down + [0, reach]]) @ axes
+        (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+        rows, cols = sub.part(x0, y0, x1, y1)
+        window = sub.sub(rows, cols)
+        patch = upsample((low[0][rows, cols], low[1][rows, cols]), window.stride)
+        ox, oy = window.x0 - region.x0, window.y0 - region.y0
+        target = big[oy : oy + patch.shape[0], ox : ox + patch.shape[1]]
+        patch = patch[: target.shape[0], : target.shape[1]]
+        x = np.arange(window.x0, window.x0 + patch.shape[1], dtype=np.float32)
+        y = np.arange(window.y0, window.y0 + patch.shape[0], dtype=np.float32)[:, None]
+        u, v = axes[0, 0] * x + axes[0, 1] * y, axes[1, 0] * x + axes[1, 1] * y
+        below = (v > np.interp(u, middle[:, 0], middle[:, 1])) & (u > middle[0, 0]) & (u < middle[-1, 0])
+        np.copyto(target, patch, where=below[..., None])
+
+    def axes(self, frame: Frame) -> np.ndarray:
+        """Unit vectors [2, 2] (right, down) of the moved face in the picture."""
+        right = self.layout.right + frame.matrix[:2, :2] @ self.layout.right
+        right = right / np.linalg.norm(right)
+        return np.array([right, [-right[1], right[0]]])
+
+    def draw(self, canvas: np.ndarray, weights: np.ndarray, head: np.ndarray, closing: float = 0.0) -> None:
+        """Make the face act, in place.
+
+        Args:
+            canvas: [H, W, 3] uint8 or float32, the picture so far.
+            weights: [52] blendshapes minus those of the picture at rest.
+            head: [6] relative to the picture's own pose.
+            closing: How far a mouth that is open in the picture is shut, 0..1.
+        """
+        frame = self.pose_frame(self.coefficients(weights, closing), head)
+        if not (frame.posed or frame.expressive):
+            return
+        where, region = self.source_map(frame)
+        h, w = (
+            min(where.shape[0], canvas.shape[0] - region.y0),
+            min(where.shape[1], canvas.shape[1] - region.x0),
+        )
+        patch = sample(canvas, where[:h, :w], None, cubic=True)
+        canvas[region.y0 : region.y0 + h, region.x0 : region.x0 + w] = patch
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame's motion of one face: mode coefficients, head motion about the pivot."""
+
+    c: np.ndarray
+    matrix: np.ndarray
+    shift: np.ndarray
+    posed: bool
+    expressive: bool
+
+
+def compose(ex, ey, px, py, gx, gy) -> tuple[np.ndarray, np.ndarray]:
+    """Expression after pose, both as inverse displacements on one grid; ``None`` means not moved."""
+    if px is None:
+        return ex, ey
+    if ex is None:
+        return px, py
+    x, y = gx + px, gy + py
+    return px + sample(ex, x, y), py + sample(ey, x, y)
+
+
+def upsample(planes: tuple[np.ndarray, np.ndarray], stride: int) -> np.ndarray:
+    """Displacement planes in grid units to pixels at full size, float32 [h * stride, w * stride, 2]."""
+    import cv2
+
+    small = cv2.merge(planes) * np.float32(stride)
+    return cv2.resize(small, None, fx=stride, fy=stride, interpolation=cv2.INTER_LINEAR)
