@@ -124,3 +124,8 @@ def angles(rotation: np.ndarray) -> tuple[float, float, float]:
     pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])
     return tuple(float(v) for v in np.degrees([pitch, yaw, roll]))
+
+
+def neck_pivot(rest: np.ndarray) -> np.ndarray:
+    """Where a head turns about, in its head frame: a little below the chin, at the depth of the ears."""
+    return np.array([rest[152, 0], rest[152, 1] + 0.15, rest[[234, 454], 2].mean() - 0.05])

@@ -14,8 +14,8 @@ import numpy as np
 
 from ...kernels.mesh_warp import grid_index, invert_displacement, sample
 from ..faces.types import Face
-from ..motion.face_motion import BLENDSHAPES, INDEX
-from ..motion.mesh import rotation_matrix
+from ..motion.face_motion import BLENDSHAPES
+from ..motion.mesh import neck_pivot, rotation_matrix
 from ..motion.rig import MeshSolver, build_rig
 from .field import (
     APERTURES,
@@ -148,11 +148,7 @@ class FaceWarp:
 
     def _build_pose(self, others: list[Layout]) -> None:
         layout = self.layout
-        chin, ears = layout.points[152], layout.points[[234, 454]]
-        pivot = chin.copy()
-        pivot[:2] += 0.15 * layout.ed * layout.down
-        pivot[2] = ears[:, 2].mean() - 0.05 * layout.ed
-        self.pivot = pivot
+        self.pivot = pivot = layout.pose.to_picture(neck_pivot(self.rig.rest))
         self.pose_maps = []
         for grid in (self.fine, self.coarse):
             weight, depth = head_maps(layout, grid, others)
