@@ -10,11 +10,7 @@ MAX_RATE = 240  # frames per second that a clip is read or written at
 DEFAULT_RATE = Fraction(25)
 
 _NTSC = tuple(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120))
-_NOMINAL = tuple(
-    sorted(
-        (*_NTSC, *(Fraction(n) for n in (5, 8, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)))
-    )
-)
+_NOMINAL = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240))
 
 
 def exact_rate(fps: float | Fraction) -> Fraction:
@@ -43,12 +39,15 @@ def nominal_rate(average: Fraction | None, base: Fraction | None) -> Fraction:
         base: The rate that its timestamps can all be told in; equals the average for a constant rate.
 
     Returns:
-        The average of a constant-rate clip. A variable-rate clip gets the lowest usual rate that is not more
-        than 2 % below its average, so that no moment of it is lost for long.
+        The average of a constant-rate clip. A variable-rate clip gets the usual rate within 2 % of its average,
+        else the next higher one, so that no moment of it is lost for long.
     """
     average = average or base
     if not average:
         return DEFAULT_RATE
     if base and abs(average - base) < base / 1000 and average <= MAX_RATE:
         return max(base, Fraction(1))
-    return next((rate for rate in _NOMINAL if rate >= average * Fraction(98, 100)), Fraction(60))
+    nearest = min(_NOMINAL, key=lambda rate: abs(rate - average))
+    if abs(nearest - average) <= average / 50:
+        return nearest
+    return next((rate for rate in _NOMINAL if rate >= average), Fraction(60))
