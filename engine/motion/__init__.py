@@ -2,6 +2,7 @@
 
 from .curves import CURVES, apply_curve
 from .face_motion import BLENDSHAPES, HEAD, FaceMotion
+from .files import load_motion, save_motion
 from .idle import idle_motion
 from .presets import PRESETS, preset_motion, preset_pose, resolve_name
 from .timeline import Item, Key, Timeline, Track
@@ -18,7 +19,9 @@ __all__ = [
     "Track",
     "apply_curve",
     "idle_motion",
+    "load_motion",
     "preset_motion",
     "preset_pose",
     "resolve_name",
+    "save_motion",
 ]

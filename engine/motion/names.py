@@ -65,3 +65,49 @@ def channel_pose(values: dict[str, float | tuple[float, float]]) -> tuple[np.nda
             left, right = value if isinstance(value, tuple) else (value, value)
             shapes[INDEX[name + "Left"]], shapes[INDEX[name + "Right"]] = left, right
     return shapes, head
+
+
+def match_columns(
+    found: list[str], needed: tuple[str, ...], optional: tuple[str, ...], label: str
+) -> dict[str, int]:
+    """Where each known column is; case does not matter.
+
+    Args:
+        found: Column names of a file.
+        needed, optional: Names that must and may be there.
+        label: How to call the file in messages.
+
+    Raises:
+        TroupeError: naming what is missing, unknown (with what it may be meant to be) or there twice.
+    """
+    known = {n.lower(): n for n in (*needed, *optional)}
+    at: dict[str, int] = {}
+    unknown = []
+    for i, name in enumerate(found):
+        right = known.get(name.lower())
+        if right is None:
+            unknown.append(name)
+        elif right in at:
+            raise TroupeError(
+                f"{label} has the column {right} twice", f"columns {at[right] + 1} and {i + 1}", "Remove one"
+            )
+        else:
+            at[right] = i
+    missing = [n for n in needed if n not in at]
+    if not missing and not unknown:
+        return at
+    hints, left = [], [n for n in (*missing, *optional) if n not in at]
+    for name in unknown[:5]:
+        near = difflib.get_close_matches(name.lower(), [n.lower() for n in left], 1, 0.7)
+        if near:
+            hints.append(f"'{name[:40]}' is perhaps {known[near[0]]}")
+    why = [
+        f"{what}: {', '.join(repr(n[:40]) for n in names[:6])}{f' and {len(names) - 6} more' * (len(names) > 6)}"
+        for what, names in (("missing", missing), ("unknown", unknown))
+        if names
+    ]
+    raise TroupeError(
+        f"The columns of {label} are not those of a face motion",
+        "; ".join(why),
+        ("; ".join(hints) if hints else "Add or remove them") + ", or export the file again",
+    )
