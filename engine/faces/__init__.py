@@ -1,6 +1,25 @@
 """Find, track, align and mask faces. The one way in is ``find_faces(frames)``."""
 
+from .align import align_crop, five_points, similarity_least_squares
+from .core import faces_from_core
+from .draw import draw_faces
+from .export import faces_to_json
 from .find import find_faces, require_faces
+from .regions import region_mask, region_masks
 from .types import Face, Faces, FaceTrack
 
-__all__ = ["Face", "FaceTrack", "Faces", "find_faces", "require_faces"]
+__all__ = [
+    "Face",
+    "FaceTrack",
+    "Faces",
+    "align_crop",
+    "draw_faces",
+    "faces_from_core",
+    "faces_to_json",
+    "find_faces",
+    "five_points",
+    "region_mask",
+    "region_masks",
+    "require_faces",
+    "similarity_least_squares",
+]

@@ -14,6 +14,8 @@ from .types import Face
 
 _FULL_SECONDS, _COARSE_SECONDS = 2.0, 0.5  # how often newcomers are looked for: small ones, larger ones
 _CONFIRM_SECONDS = 0.2  # how often the detector checks that what is followed still is a face
+_DOUBT = 0.72  # confidence under which (profiles, hands before the face) every frame is checked
+_STEADY = 0.009  # face sizes a doubtful mesh may move when looked at again: a mesh that slips off creeps on
 _LOOK_FOR_SECONDS = 1.5  # how long somebody lost is looked for nearby in every frame
 
 
@@ -81,11 +83,21 @@ class ClipReader:
         if not 0.6 < face.size / last.size < 1.67:
             return None
         sure = last.confidence
-        if self._every(_CONFIRM_SECONDS):
+        if self._every(_CONFIRM_SECONDS) or last.confidence < _DOUBT:
             sure = search.confirm(image, self.backend, face)
             if sure < 0.6 * self.min_confidence:  # lenient: the profile of a known face is still that face
                 return None
-        return replace(face, confidence=sure)
+        return self._steady(image, replace(face, confidence=sure))
+
+    def _steady(self, image: np.ndarray, face: Face) -> Face | None:
+        """The face, unless it is doubtful and its mesh does not stay where it is."""
+        if face.confidence >= _DOUBT:
+            return face
+        again = search.mesh_at(image, self.backend, *search.place_of(face))
+        if again is None:
+            return None
+        moved = np.linalg.norm(again.landmarks[:, :2] - face.landmarks[:, :2], axis=1).mean()
+        return face if moved < _STEADY * face.size else None
 
     def _look_for(self, image: np.ndarray, last: Face, here: np.ndarray) -> Face | None:
         """Somebody near where they should be: one detector look at the neighbourhood."""
@@ -101,7 +113,7 @@ class ClipReader:
                 self.min_confidence,
             )
             if face is not None and 0.6 < face.size / last.size < 1.67:
-                return face
+                return self._steady(image, face)
         return None
 
     def _newcomers(self, image: np.ndarray, known: list[Face]) -> list[Face]:

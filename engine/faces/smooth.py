@@ -43,7 +43,7 @@ def smooth_track(track: FaceTrack, fps: float, *, causal: bool = False) -> FaceT
 def stretches(present: np.ndarray) -> list[tuple[int, int]]:
     """Runs of True in bool ``[T]`` as ``(start, end)``, half open."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], present.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def smooth_landmarks(points: np.ndarray, fps: float, scale: float, *, causal: bool = False) -> np.ndarray:

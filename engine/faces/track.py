@@ -83,7 +83,7 @@ class Tracker:
         if seen and self.persons:
             cost = np.array([[self._cost(i, s, frame) for s in seen] for i in range(len(self.persons))])
             rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e3))
-            owner = {c: r for r, c in zip(rows, columns) if np.isfinite(cost[r, c])}
+            owner = {c: r for r, c in zip(rows, columns, strict=True) if np.isfinite(cost[r, c])}
         for j, one in enumerate(seen):
             if j not in owner:
                 self.persons.append(Person())
