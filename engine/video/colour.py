@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from .rates import fraction
+
 # libswscale flags. Without the last two it rounds down: every pass would darken a picture by one level.
 SCALING = 2 | 0x40000 | 0x2000  # bilinear, accurate rounding, full chroma interpolation
 
@@ -33,7 +35,7 @@ class RgbConverter:
 
         self._reformatter = VideoReformatter()
         self.notes: list[str] = []
-        aspect = stream.sample_aspect_ratio or Fraction(1)
+        aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
         if not Fraction(1, 8) <= aspect <= 8:
             aspect = Fraction(1)
         self._size = max(1, round(first.width * aspect)), first.height

@@ -13,6 +13,11 @@ _NTSC = tuple(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120))
 _NOMINAL = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240))
 
 
+def fraction(value) -> Fraction | None:
+    """A rational of PyAV, whose type depends on its release, as a ``Fraction``; ``None`` for none or zero."""
+    return Fraction(value) if value else None
+
+
 def exact_rate(fps: float | Fraction) -> Fraction:
     """Frames per second as the fraction that is meant: 29.97 is 30000/1001, 12.5 is 25/2.
 

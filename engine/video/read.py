@@ -14,7 +14,7 @@ from ..progress import Progress, report
 from .audio import Audio, first_audio, read_audio
 from .colour import RgbConverter
 from .files import check_input, decode_stream, is_cover, open_media
-from .rates import exact_rate, nominal_rate
+from .rates import exact_rate, fraction, nominal_rate
 
 MAX_PIXELS = 36_000_000  # 8K is 33 million
 MAX_MEMORY = 4 << 30  # bytes that read_clip may return
@@ -119,23 +119,23 @@ class VideoReader:
     def _describe(self, first, fps: float | Fraction | None) -> None:
         """Set the attributes from the header and the first frame."""
         stream = self._stream
-        self._own_rate = nominal_rate(stream.average_rate, stream.guessed_rate or stream.base_rate)
+        average = fraction(stream.average_rate)
+        self._own_rate = nominal_rate(average, fraction(stream.guessed_rate) or fraction(stream.base_rate))
         self.rate = self._own_rate if fps is None else exact_rate(fps)
         self.has_audio = first_audio(self._container) is not None
         self._convert = RgbConverter(first, stream)
         self.width, self.height = self._convert.width, self._convert.height
         self.notes.extend(self._convert.notes)
-        seconds = stream.duration * stream.time_base if stream.duration else None
-        if seconds is None and not self.has_audio and self._container.duration:
-            seconds = Fraction(self._container.duration, 1_000_000)
-        self._expected = stream.frames or (
-            round(seconds * stream.average_rate) if _known(seconds, stream) else 0
+        seconds = Fraction(stream.duration or 0) * (fraction(stream.time_base) or 0)
+        whole = Fraction(self._container.duration or 0, 1_000_000)
+        # the whole file's length is the picture's only where there is no sound
+        self._expected = stream.frames or round(
+            (seconds or (0 if self.has_audio else whole)) * (average or 0)
         )
-        if seconds is None and self._container.duration:
-            seconds = Fraction(self._container.duration, 1_000_000)
-        constant = self.rate == stream.average_rate
-        count = stream.frames if constant and stream.frames else round((seconds or 0) * self.rate)
-        self.frame_count = count if self._max_frames is None else min(count, self._max_frames)
+        count = stream.frames if self.rate == average else 0
+        self.frame_count = count or round((seconds or whole) * self.rate)
+        if self._max_frames is not None:
+            self.frame_count = min(self.frame_count, self._max_frames)
 
     def _count_damage(self) -> None:
         self._skipped += 1
@@ -204,10 +204,6 @@ class VideoReader:
         if self._skipped or got < math.floor(expected * 0.98) - 2:
             of = f" of {expected}" if expected >= got else ""
             self._note(f"'{self.path.name}' is damaged or cut short: {got}{of} frames could be read")
-
-
-def _known(seconds: Fraction | None, stream) -> bool:
-    return seconds is not None and bool(stream.average_rate)
 
 
 def _moving_picture(container, path: Path):
