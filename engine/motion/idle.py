@@ -1,7 +1,8 @@
 """What a face does while it does nothing: blinks, glances, breath and sway.
 
 Events lie in real time: the same seed gives the same blinks and glances at the same seconds at any frame
-rate, and a longer motion begins like a shorter one. The first frame is rest; all sets in over ``RAMP`` seconds.
+rate, and a longer motion begins like a shorter one (but a blink that the end would cut is left out). The first
+frame is rest; all sets in over ``RAMP`` seconds.
 """
 
 from __future__ import annotations
@@ -118,6 +119,8 @@ def blink_times(end: float, rate: float, rng: np.random.Generator) -> list[tuple
 def _blink(shapes: np.ndarray, times: np.ndarray, events: list[tuple[float, float, float]]) -> None:
     closed = np.zeros(len(times))
     for begin, shut, opening in events:
+        if begin + CLOSING + shut + opening > times[-1]:
+            continue
         lo, hi = np.searchsorted(times, (begin, begin + CLOSING + shut + opening))
         t = times[lo:hi] - begin
         fall = apply_curve("ease_in_out", t / CLOSING)
