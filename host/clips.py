@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,18 @@ class Clip:
     Attributes:
         frames: uint8 ``[H, W, 3]`` each; each pass over them starts anew.
         fps: Frames per second, ``None`` for a lone picture.
-        audio: ComfyUI's AUDIO, or ``None``.
+        read_sound: Gives ComfyUI's AUDIO, or ``None``.
     """
 
     frames: Iterable[np.ndarray]
     fps: float | None
-    audio: dict | None = None
+    read_sound: Callable[[], dict | None] = lambda: None
+
+    @property
+    def audio(self) -> dict | None:
+        """ComfyUI's AUDIO, as long as the picture; best asked for after a pass over the frames, when their number
+        is known exactly."""
+        return self.read_sound()
 
 
 class Counted:
@@ -77,8 +83,14 @@ def clip_of_video(video, name: str = "video") -> Clip:
     from ..engine.video import VideoReader, read_audio
 
     reader = VideoReader(path)
-    sound = read_audio(path) if reader.has_audio else None
-    return Clip(Counted(reader, reader.frame_count), reader.fps, audio_of(sound) if sound else None)
+
+    def read_sound() -> dict | None:
+        sound = read_audio(path) if reader.has_audio else None
+        if sound is not None and reader.frame_count:  # AAC pads its last block
+            sound = sound.fit(round(reader.frame_count / reader.rate * sound.rate))
+        return audio_of(sound) if sound is not None else None
+
+    return Clip(Counted(reader, reader.frame_count), reader.fps, read_sound)
 
 
 def clip_of_components(video, name: str) -> Clip:
@@ -90,7 +102,7 @@ def clip_of_components(video, name: str) -> Clip:
     except (ValueError, av.error.FFmpegError) as error:
         raise TroupeError(f"The input '{name}' cannot be read", str(error), "Load another clip") from error
     clip = clip_of_image(parts.images, float(parts.frame_rate), name)
-    return Clip(clip.frames, float(parts.frame_rate), parts.audio)
+    return Clip(clip.frames, float(parts.frame_rate), lambda: parts.audio)
 
 
 def audio_of(sound: Audio) -> dict:

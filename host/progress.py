@@ -31,6 +31,7 @@ class NodeProgress:
         import comfy.utils
 
         comfy.model_management.throw_exception_if_processing_interrupted()
+        total = max(total, done, 1)  # a clip's length can be an estimate, or unknown
         if self._bar is None:
             self._bar = comfy.utils.ProgressBar(total)
         self._bar.update_absolute(done, total, self._preview())

@@ -1,0 +1,176 @@
+"""The example workflows through the server's API: a playable video in which the faces, and only they, move."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.host
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("one_person_from_a_clip", "two_people_two_drives")
+# Faces and still corners of the bundled pictures, as shares of width and height: x0, y0, x1, y1.
+FACES = {
+    "one_person_from_a_clip": [(0.3, 0.25, 0.7, 0.7)],
+    "two_people_two_drives": [(0.24, 0.24, 0.46, 0.56), (0.62, 0.25, 0.84, 0.56)],
+}
+RUNS = 10
+
+
+def workflow(name: str) -> dict:
+    return json.loads((ROOT / "example_workflows" / "api" / f"{name}.json").read_text())
+
+
+def id_of(graph: dict, kind: str) -> str:
+    return next(i for i, n in graph.items() if n["class_type"] == kind)
+
+
+def read(path: Path):
+    """Frames uint8 [T, H, W, 3], frames per second, and whether there is sound."""
+    import av
+    import numpy as np
+
+    with av.open(str(path)) as clip:
+        frames = np.stack([f.to_ndarray(format="rgb24") for f in clip.decode(video=0)])
+        return frames, float(clip.streams.video[0].average_rate), bool(clip.streams.audio)
+
+
+def movement(frames, box) -> float:
+    """Mean over a box of each pixel's spread over time, in 8-bit steps."""
+    height, width = frames.shape[1:3]
+    x0, y0, x1, y1 = box
+    part = frames[:, int(y0 * height) : int(y1 * height), int(x0 * width) : int(x1 * width)]
+    return float(part.astype("float32").std(0).mean())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_workflow(comfy, name):
+    graph = workflow(name)
+    job = comfy.run(graph)
+    assert job.status == "success", job.events[-1]
+    path = comfy.path_of(job.files(id_of(graph, "SaveVideo"))[0])
+    frames, fps, _ = read(path)
+    assert fps == 25 and len(frames) >= 50
+    for box in FACES[name]:
+        assert movement(frames, box) > 2, "the face does not move"
+    assert movement(frames, (0, 0, 0.08, 0.08)) < 1, "the background moves"
+    bar = job.progress(id_of(graph, "TroupeWarpRender"))
+    assert bar == sorted(bar) and bar[-1] == len(frames) and len(bar) > 3
+    assert job.previews > 0
+
+
+def test_detect_faces_shows_who_is_who(comfy):
+    graph = workflow("two_people_two_drives")
+    detect = id_of(graph, "TroupeDetectFaces")
+    job = comfy.run({**graph, "x": {"class_type": "TroupeTestSink", "inputs": {"value": [detect, 1]}}})
+    if detect not in job.history["outputs"]:  # cached from an earlier run
+        comfy.post("/free", {"free_memory": True, "unload_models": True})
+        job = comfy.run(graph)
+    assert comfy.path_of(job.files(detect)[0]).stat().st_size > 10_000
+
+
+def test_motion_survives_saving_and_loading(comfy):
+    """Save Motion lists what it wrote, Load Motion reads it, and both plot the same picture."""
+    timeline = {
+        "timeline": "surprised 0.7 @0.2-1.5; nod @1",
+        "seconds": 2.0,
+        "fps": 30.0,
+        "idle": 1.0,
+        "seed": 4,
+    }
+    size = {"width": 640, "height": 360}
+    for suffix in ("csv", "json", "npz"):
+        graph = {
+            "1": {"class_type": "TroupeMotionFromTimeline", "inputs": timeline},
+            "2": {
+                "class_type": "TroupeSaveMotion",
+                "inputs": {"motion": ["1", 0], "filename_prefix": f"motion/{suffix}", "format": suffix},
+            },
+            "3": {"class_type": "TroupePlotMotion", "inputs": {"motion": ["1", 0], **size}},
+            "9": {"class_type": "TroupeTestSink", "inputs": {"value": ["3", 0]}},
+        }
+        job = comfy.run(graph)
+        saved, summary = job.history["outputs"]["2"]["text"][0].split("\n")
+        assert summary == "60 frames, 2.00 s"
+        assert (comfy.base / "output" / saved).is_file()
+        listed = comfy.json("/object_info/TroupeLoadMotion")["TroupeLoadMotion"]["input"]["required"]["file"]
+        assert f"{saved} [output]" in json.dumps(listed)
+        load = {
+            "1": {"class_type": "TroupeLoadMotion", "inputs": {"file": f"{saved} [output]"}},
+            "3": {"class_type": "TroupePlotMotion", "inputs": {"motion": ["1", 0], **size}},
+            "9": {"class_type": "TroupeTestSink", "inputs": {"value": ["3", 0]}},
+        }
+        again = comfy.run(load)
+        assert again.status == "success", again.events[-1]
+        assert (
+            comfy.path_of(again.files("3")[0]).read_bytes() == comfy.path_of(job.files("3")[0]).read_bytes()
+        )
+
+
+def test_load_motion_sees_a_changed_file(comfy):
+    """The same name with another content is read again, not taken from the cache."""
+    header = (ROOT / "assets" / "demo_1.txt").read_text()  # any text to make a first, broken file
+    path = comfy.base / "input" / "changing.json"
+    path.write_text(header)
+    graph = {
+        "1": {"class_type": "TroupeLoadMotion", "inputs": {"file": "changing.json"}},
+        "9": {"class_type": "TroupeTestSink", "inputs": {"value": ["1", 0]}},
+    }
+    assert comfy.run(graph).status == "error"
+    saved = comfy.run(
+        {
+            "1": {
+                "class_type": "TroupeMotionFromTimeline",
+                "inputs": {"timeline": "blink @0.1", "seconds": 1.0, "fps": 25.0, "idle": 0.0, "seed": 0},
+            },
+            "2": {
+                "class_type": "TroupeSaveMotion",
+                "inputs": {"motion": ["1", 0], "filename_prefix": "changing", "format": "json"},
+            },
+        }
+    )
+    written = saved.history["outputs"]["2"]["text"][0].split("\n")[0]
+    path.write_bytes((comfy.base / "output" / written).read_bytes())
+    assert comfy.run(graph).status == "success"
+
+
+def test_interrupt_then_run_again(comfy):
+    graph = workflow("two_people_two_drives")
+    render = id_of(graph, "TroupeWarpRender")
+    graph[render]["inputs"]["seconds"] = 40.0
+    sent = []
+
+    def stop(event):
+        if event["type"] == "progress" and event["data"].get("node") == render and not sent:
+            sent.append(time.monotonic())
+            comfy.post("/interrupt", {})
+
+    job = comfy.run(graph, on_event=stop)
+    assert job.status == "interrupted"
+    assert time.monotonic() - sent[0] < 5, "it went on for long"
+    graph[render]["inputs"]["seconds"] = 1.0
+    again = comfy.run(graph)
+    assert again.status == "success"
+    frames, _, _ = read(comfy.path_of(again.files(id_of(graph, "SaveVideo"))[0]))
+    assert len(frames) == 25
+
+
+@pytest.mark.slow
+def test_ten_runs_give_the_same_bytes_and_keep_no_memory(comfy):
+    graph = workflow("two_people_two_drives")
+    graph[id_of(graph, "TroupeWarpRender")]["inputs"]["seconds"] = 1.0
+    save = id_of(graph, "SaveVideo")
+    sums, memory = set(), []
+    for _ in range(RUNS):
+        comfy.post("/free", {"free_memory": True, "unload_models": True})
+        time.sleep(1)  # the queue thread empties the caches between jobs
+        job = comfy.run(graph)
+        assert job.progress(id_of(graph, "TroupeWarpRender")), "taken from the cache"
+        sums.add(hashlib.sha256(comfy.path_of(job.files(save)[0]).read_bytes()).hexdigest())
+        memory.append(comfy.rss())
+    assert len(sums) == 1
+    assert max(memory[RUNS // 2 :]) - max(memory[: RUNS // 2]) < 60, [round(m) for m in memory]
