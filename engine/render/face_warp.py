@@ -17,6 +17,7 @@ from ..faces.types import Face
 from ..motion.face_motion import BLENDSHAPES
 from ..motion.mesh import neck_pivot, rotation_matrix
 from ..motion.rig import MeshSolver, build_rig
+from .eyes import EyeLayer
 from .field import (
     APERTURES,
     COARSE_MARGIN,
@@ -34,6 +35,7 @@ from .field import (
     lip_closing_mode,
     rectangle,
 )
+from .mouth import MouthLayer
 
 # Soft limits L tanh(v / L): beyond them the 2.5D turn tears (degrees, then eye distances).
 POSE_LIMITS = np.array([16.0, 20.0, 16.0, 0.22, 0.22, 1.2])
@@ -64,11 +66,12 @@ class FaceWarp:
 
     Args:
         face: Where the face is.
-        height, width: Picture size.
+        picture: [H, W, 3] uint8 or float32, where the eyes' and the mouth's own pixels come from.
         others: The other faces in the picture, which this one's hair and neck leave alone.
     """
 
-    def __init__(self, face: Face, height: int, width: int, others: list[Face] | None = None):
+    def __init__(self, face: Face, picture: np.ndarray, others: list[Face] | None = None):
+        height, width = picture.shape[:2]
         self.layout = layout = Layout.of(face.landmarks)
         self.rig = build_rig(layout.pose.to_head(layout.points))
         self.picture_size = (height, width)
@@ -85,6 +88,7 @@ class FaceWarp:
         )
         self._build_fields()
         self._build_pose([Layout.of(o.landmarks) for o in others or []])
+        self.layers = [*(EyeLayer(self, o, picture) for o in self.openings[1:]), MouthLayer(self, picture)]
 
     # Set-up ----------------------------------------------------------------------------------------
 
@@ -312,6 +316,8 @@ class FaceWarp:
         )
         patch = sample(canvas, where[:h, :w], None, cubic=True)
         canvas[region.y0 : region.y0 + h, region.x0 : region.x0 + w] = patch
+        for layer in self.layers:
+            layer.draw(canvas, frame)
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,7 +116,7 @@ def prepare(picture: np.ndarray, faces: Faces, role: Role, fps: float, frames: i
             "Enlarge the picture first",
         )
     others = [t.first for t in faces if t.person != role.face]
-    warp = FaceWarp(face, *picture.shape[:2], others=others)
+    warp = FaceWarp(face, picture, others)
     motion = restrict(role.drive, role.region).resample(fps, frames)
     weights, head, closing = meet(motion, warp.rig, role.rest)
     return Part(warp, weights * role.strength, head * role.strength, closing * min(role.strength, 1.0))
