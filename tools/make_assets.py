@@ -1,22 +1,25 @@
 """Makes the bundled pictures, speech and icon from public-domain photographs that well-known packages carry.
 
-    python tools/make_assets.py [two_people portrait icon speech ...]
+    python tools/make_assets.py [two_people portrait icon speech drive readme ...]
 
 Needs scikit-image (the astronaut: Eileen Collins, NASA), matplotlib (Grace Hopper, US Navy), OpenCV, Pillow,
-and espeak-ng for the speech. ``assets/README.md`` says what each file is and where it comes from.
+and espeak-ng for the speech. The driving clip and the README's picture are made by Troupe itself, from the
+portrait and from ``make demo``. ``assets/README.md`` says what each file is and where it comes from.
 """
 
 from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+ROOT = Path(__file__).resolve().parent.parent
+ASSETS = ROOT / "assets"
 
 # Eye centres (x, y) in the two photographs, the person's right eye first, measured with MediaPipe's face mesh.
 COLLINS_EYES = np.array([[204.3, 102.3], [246.4, 104.6]])
@@ -33,6 +36,22 @@ CLEAR_OF_SHUTTLE = 350
 
 SIZE = (768, 480)
 SENTENCE = "Good evening. Tonight every face in the picture has a part to play."
+
+# What the face of the driving clip does: looks about, is surprised, says something, winks, smiles.
+DRIVE = """
+length 4.6; idle 0.5; seed 5
+blink @0.25
+eyeLookOutRight 0 @0.3, 0.6 @0.5 ease_out, 0.2 @1.1, 0 @1.3
+eyeLookInLeft 0 @0.3, 0.6 @0.5 ease_out, 0.2 @1.1, 0 @1.3
+yaw 0 @0.35, -12 @0.9, -12 @1.2, 11 @1.9, 11 @2.6, 0 @3.1
+surprised 0.9 @0.6-1.6 ease_out attack=0.25
+jawOpen 0 @1.6, 0.38 @1.75, 0.08 @1.9, 0.1 @2.0, 0.42 @2.2, 0.12 @2.35, 0.3 @2.5, 0 @2.7
+mouthPucker 0 @1.8, 0.7 @1.98, 0 @2.15, 0 @2.3, 0.45 @2.42, 0 @2.55
+mouthPress 0 @1.55, 0.5 @1.62, 0 @1.7
+wink @2.75-3.35
+happy 0.9 @3.2-4.6 ease_out
+nod 0.7 @3.4
+"""
 
 
 def collins() -> np.ndarray:
@@ -233,11 +252,52 @@ def speech() -> Path:
     return path
 
 
+def drive() -> Path:
+    """``drive.mp4``: the portrait in motion, made by Troupe's own shell command."""
+    path = ASSETS / "drive.mp4"
+    command = [
+        sys.executable,
+        "-m",
+        "troupe",
+        "animate",
+        str(ASSETS / "portrait.png"),
+        "--drive",
+        DRIVE.strip(),
+    ]
+    subprocess.run([*command, "-o", str(path)], check=True)
+    return path
+
+
+def readme(step: int = 2, width: int = 640) -> Path:
+    """``readme_demo.webp``: every second frame of ``output/demo.mp4`` as an animated picture."""
+    import av
+    from PIL import Image
+
+    path = ASSETS / "readme_demo.webp"
+    with av.open(str(ROOT / "output" / "demo.mp4")) as clip:
+        rate = float(clip.streams.video[0].average_rate)
+        frames = [f.to_image() for i, f in enumerate(clip.decode(video=0)) if i % step == 0]
+    height = round(frames[0].height * width / frames[0].width)
+    frames = [f.resize((width, height), Image.Resampling.LANCZOS) for f in frames]
+    frames[0].save(
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=round(1000 * step / rate),
+        loop=0,
+        quality=60,
+        method=6,
+    )
+    return path
+
+
 MAKERS = {
     "two_people": lambda: save("two_people.png", two_people()),
     "portrait": lambda: save("portrait.png", portrait()),
     "icon": lambda: save("icon.png", icon()),
     "speech": speech,
+    "drive": drive,
+    "readme": readme,
 }
 
 
