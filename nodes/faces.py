@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
+from ..engine.cast import REGIONS
 from . import sockets
 from .sockets import ADVANCED
-
-REGIONS = ("face", "lips", "eyes", "head", "full")
 
 
 def boxes_of(faces) -> list[list[dict]]:
@@ -151,25 +150,32 @@ class FaceMasks(io.ComfyNode):
                     "region",
                     options=list(REGIONS),
                     default="face",
-                    tooltip="What is white: the face oval, the lips, both eyes, the head with its hair, or the full frame.",
+                    tooltip="What is white: the face oval, the lips, both eyes, the head with its hair, the body with the head, "
+                    "or the full frame. Usual: face.",
                 ),
                 io.Float.Input(
                     "feather",
-                    default=0.1,
+                    default=0.15,
                     min=0.0,
-                    max=1.0,
+                    max=2.0,
                     step=0.01,
-                    tooltip="Width of the soft edge as a share of the face's size. 0 is hard, 0.1 is usual.",
+                    tooltip="Width of the soft edge, in distances between the eyes. 0 is hard, 0.15 is usual.",
                 ),
                 sockets.person_input(
                     "person", "Whose mask: 0 is everybody, 1 the leftmost person. Usual: 0.", minimum=0
+                ),
+                io.Boolean.Input(
+                    "hold",
+                    default=False,
+                    tooltip="In frames without the face, keep its mask where it must be. Off leaves them black. Usual: off.",
+                    extra_dict=ADVANCED,
                 ),
             ],
             outputs=[io.Mask.Output(display_name="mask")],
         )
 
     @classmethod
-    def execute(cls, faces, region, feather, person) -> io.NodeOutput:
+    def execute(cls, faces, region, feather, person, hold) -> io.NodeOutput:
         import numpy as np
         import torch
 
@@ -180,7 +186,7 @@ class FaceMasks(io.ComfyNode):
         tracks = [faces.person(person)] if person else list(faces)
         mask = np.zeros((faces.frames, faces.height, faces.width), np.float32)
         for track in tracks:
-            np.maximum(mask, region_masks(track, region, faces.height, faces.width, feather), out=mask)
+            np.maximum(mask, region_masks(track, region, faces.height, faces.width, feather, hold), out=mask)
         return io.NodeOutput(torch.from_numpy(mask))
 
 

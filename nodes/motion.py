@@ -7,16 +7,33 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ..engine.motion.curves import CURVES
+from ..engine.motion.face_motion import FaceMotion, frame_count
 from ..engine.motion.presets import PRESETS
 from . import sockets
 from .sockets import ADVANCED
 
 MAX_SECONDS = 600.0
-COMBINE = ("none", "mix", "add", "crossfade")
+# The inputs of Edit Motion and the engine's groups of blendshapes and head channels that each one scales.
+PARTS = {
+    "brows": ("brows",),
+    "eyes": ("eyes", "gaze"),
+    "mouth": ("mouth", "jaw", "cheeks", "nose", "tongue"),
+    "head": ("head_rotation", "head_position"),
+}
+COMBINE = ("mix", "add", "crossfade")
 
 
 def seconds_input(default: float, minimum: float, tooltip: str) -> io.Float.Input:
     return io.Float.Input("seconds", default=default, min=minimum, max=MAX_SECONDS, step=0.1, tooltip=tooltip)
+
+
+def faster(motion: FaceMotion, speed: float) -> FaceMotion:
+    """The motion at ``speed`` times its pace, in its own frame rate."""
+    import numpy as np
+
+    frames = frame_count(motion.duration / speed, motion.fps)
+    shapes, head = motion.sample(np.arange(frames) * speed / motion.fps)
+    return replace(motion, blendshapes=shapes, head=head)
 
 
 def scale_input(name: str, what: str) -> io.Float.Input:
@@ -152,8 +169,8 @@ class MotionFromTimeline(io.ComfyNode):
                 sockets.fps_input(
                     "Frames per second of the motion. Renderers resample it by time. Usual: 25."
                 ),
-                sockets.idle_input(),
-                sockets.seed_input(),
+                sockets.idle_input(" Multiplies the idle of the text."),
+                sockets.seed_input(" Added to the seed of the text."),
             ],
             outputs=[sockets.Motion.Output(display_name="motion")],
         )
@@ -187,7 +204,7 @@ class EditMotion(io.ComfyNode):
                 sockets.Motion.Input("motion", tooltip="The motion to change."),
                 scale_input("brows", "the brows move"),
                 scale_input("eyes", "the eyes blink, widen and look around"),
-                scale_input("mouth", "mouth, jaw and cheeks move"),
+                scale_input("mouth", "mouth, jaw, cheeks and nose move"),
                 scale_input("head", "the head turns and shifts"),
                 io.Float.Input(
                     "speed",
@@ -203,7 +220,7 @@ class EditMotion(io.ComfyNode):
                     min=-60.0,
                     max=60.0,
                     step=0.05,
-                    tooltip="Seconds to wait at the first frame; negative cuts the beginning off. Usual: 0.",
+                    tooltip="Seconds of rest before it begins; negative cuts its beginning off. Usual: 0.",
                 ),
                 io.Float.Input(
                     "smooth",
@@ -211,17 +228,18 @@ class EditMotion(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.01,
-                    tooltip="Seconds over which jitter is averaged out. 0 is off, 0.1 is gentle, more blurs speech.",
+                    tooltip="Seconds over which jitter is averaged out. 0 is off, 0.08 calms a tracked motion, 0.2 blurs speech.",
                 ),
                 io.Boolean.Input(
                     "mirror", default=False, tooltip="Swaps left and right, as in a mirror. Usual: off."
                 ),
-                io.Int.Input(
+                io.Float.Input(
                     "loop",
-                    default=1,
-                    min=1,
-                    max=100,
-                    tooltip="How often it is played, blending each end into the start. Usual: 1.",
+                    default=0.0,
+                    min=0.0,
+                    max=MAX_SECONDS,
+                    step=0.1,
+                    tooltip="Repeats it until so many seconds are full, each end blended into the start. 0 is off. Usual: 0.",
                 ),
                 io.Float.Input(
                     "fps",
@@ -236,9 +254,9 @@ class EditMotion(io.ComfyNode):
                 io.Combo.Input(
                     "combine",
                     options=list(COMBINE),
-                    default="none",
-                    tooltip="What to do with the second motion. mix: blend both by 'amount'. add: put 'amount' of it on top. "
-                    "crossfade: play it afterwards, overlapping by 'amount' seconds.",
+                    default="mix",
+                    tooltip="What happens with a second motion, if connected. mix: both, blended by 'amount'. add: 'amount' "
+                    "of it on top. crossfade: it follows, overlapping by 'amount' seconds. Usual: mix.",
                 ),
                 io.Float.Input(
                     "amount",
@@ -270,7 +288,16 @@ class EditMotion(io.ComfyNode):
         amount,
         second=None,
     ) -> io.NodeOutput:
-        from ..host.motion import Edits
+        from ..engine.motion import edit
 
-        edits = Edits(brows, eyes, mouth, head, speed, delay, smooth, mirror, loop, fps)
-        return io.NodeOutput(edits.apply(motion, second, combine, amount))
+        scales = {"brows": brows, "eyes": eyes, "mouth": mouth, "head": head}
+        motion = edit.scale(motion, {part: f for group, f in scales.items() for part in PARTS[group]})
+        motion = faster(motion, speed) if speed != 1 else motion
+        motion = edit.delay(motion, delay) if delay else motion
+        motion = edit.smooth(motion, smooth)
+        motion = edit.mirror(motion) if mirror else motion
+        motion = edit.loop(motion, loop) if loop else motion
+        motion = edit.set_fps(motion, fps) if fps else motion
+        if second is not None:
+            motion = getattr(edit, combine)(motion, second, amount)
+        return io.NodeOutput(motion)

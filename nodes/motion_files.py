@@ -117,7 +117,7 @@ class PlotMotion(io.ComfyNode):
                 io.Int.Input(
                     "height",
                     default=540,
-                    min=200,
+                    min=240,
                     max=4096,
                     tooltip="Height of the picture, pixels. Usual: 540.",
                 ),
@@ -130,5 +130,5 @@ class PlotMotion(io.ComfyNode):
         from ..engine.motion.plot import plot_motion
         from ..host.tensors import to_image
 
-        image = to_image(plot_motion(motion, width, height))
+        image = to_image(plot_motion(motion, width=width, height=height))
         return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

@@ -32,25 +32,25 @@ def person_input(name: str, tooltip: str, minimum: int = 1) -> io.Int.Input:
     return io.Int.Input(name, default=minimum, min=minimum, max=MAX_PERSON, tooltip=tooltip)
 
 
-def seed_input() -> io.Int.Input:
+def seed_input(more: str = "") -> io.Int.Input:
     return io.Int.Input(
         "seed",
         default=0,
         min=0,
         max=0xFFFFFFFF,
         control_after_generate=False,
-        tooltip="Which blinks and glances the idle motion draws. The same seed gives the same motion.",
+        tooltip=f"Which blinks and glances the idle motion draws. The same seed gives the same motion.{more}",
     )
 
 
-def idle_input() -> io.Float.Input:
+def idle_input(more: str = "") -> io.Float.Input:
     return io.Float.Input(
         "idle",
         default=1.0,
         min=0.0,
         max=2.0,
         step=0.05,
-        tooltip="Life underneath: blinks, small glances, breathing sway. 0 switches it off, 1 is usual, 2 is lively.",
+        tooltip=f"Life underneath: blinks, small glances, breathing sway. 0 is off, 1 is usual, 2 is lively.{more}",
     )
 
 
