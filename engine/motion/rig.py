@@ -122,15 +122,14 @@ class _RigMaker:
         # Full-size shapes would tear a small painted mouth open.
         ratio = float(np.clip(width / (mean[291, 0] - mean[61, 0]), 0.55, 1.0))
         self.mouth_scale = 0.35 + 0.65 * ratio
-        centre = (rest[61, 0] + rest[291, 0]) / 2
         self.half_width = max(width / 2, 0.1)
-        self.along = {
-            p: float(np.clip((rest[p, 0] - centre) / self.half_width, -1, 1))
-            for loop in (OUTER_UPPER_LIP, OUTER_LOWER_LIP, INNER_UPPER_LIP, INNER_LOWER_LIP)
-            for p in loop
-        }
-        for corner, value in ((61, -1.0), (78, -1.0), (291, 1.0), (308, 1.0)):
-            self.along[corner] = value
+        self.along: dict[int, float] = {}  # place along the lip: -1 and 1 at the corners of its own line
+        for loop in (OUTER_UPPER_LIP, OUTER_LOWER_LIP, INNER_UPPER_LIP, INNER_LOWER_LIP):
+            x = rest[list(loop), 0]
+            middle, half = (x[0] + x[-1]) / 2, max((x[-1] - x[0]) / 2, 0.05)
+            self.along |= {
+                p: float(np.clip((v - middle) / half, -1, 1)) for p, v in zip(loop, x, strict=True)
+            }
 
     # Handles -------------------------------------------------------------------------------------
 
@@ -372,7 +371,7 @@ class _RigMaker:
             (INNER_LOWER_LIP, 0),
         ):
             for p in loop:
-                arch = np.sqrt(max(0.0, 1 - self.along[p] ** 2))
+                arch = max(0.0, 1 - self.along[p] ** 2) ** 0.8
                 handles[p] = [0.40 * (1 - arch) if is_upper else 0.40 + 0.60 * arch]
         points = list(handles)
         return self.solver.spread(points, np.array([handles[p] for p in points]))[:, 0]
@@ -395,7 +394,7 @@ class _RigMaker:
         # An open mouth is a little narrower.
         for loop in (OUTER_UPPER_LIP, INNER_UPPER_LIP, OUTER_LOWER_LIP, INNER_LOWER_LIP):
             for p in loop:
-                out[p, 0] -= 0.07 * self.half_width * self.along[p]
+                out[p, 0] -= 0.11 * self.half_width * self.along[p]
         return out
 
     def mouth_close(self, jaw_open: np.ndarray) -> np.ndarray:

@@ -139,9 +139,11 @@ class EyeLayer:
         gx, gy = gaze * self.zoom
         iris = sample_at(self.sprite, x - np.float32(gx), y - np.float32(gy))
         colour = colour + (iris[..., :3] - colour) * iris[..., 3:]
-        # The upper lid's shade comes down with it.
+        # The upper lid throws its shade on what it uncovers and on what it comes down to.
         lowered = float(np.clip(change.min() / min(-0.02, -float(self.opening.gap.max())), 0, 1))
-        colour = colour * (1 - 0.35 * lowered * np.exp(-np.maximum(o.v - o.up, 0) / 0.04))[..., None]
+        raised = float(np.clip(change.max() / 0.06, 0, 1))
+        shade = max(0.35 * lowered, 0.40 * raised) * np.exp(-np.maximum(o.v - o.up, 0) / 0.035)
+        colour = colour * (1 - shade)[..., None]
         gate = min(1.0, activity / 0.015) * min(1.0, gap / 0.02)
         o.paste(canvas, colour, o.cover * np.float32(gate))
 

@@ -19,11 +19,12 @@ from .layers import Outline, as_unit, rising_interp, sample_at, smooth
 # average crown widths (8.5, 6.6, 7.6, 7.0, 6.8 mm) foreshortened along the arch.
 UPPER_TEETH = (0.132, 0.098, 0.096, 0.074, 0.056, 0.040)
 LOWER_TEETH = (0.082, 0.086, 0.090, 0.074, 0.058, 0.044)
-TOOTH_HEIGHT = 0.165
+TOOTH_HEIGHT = 0.19
 SHEET = (72, 360)  # rows, columns of a teeth sheet
 # Below the line where the lips meet: the upper teeth's edge. Above it: the lower teeth's.
-UPPER_EDGE, LOWER_EDGE = 0.050, 0.020
-ENAMEL = np.array([0.80, 0.77, 0.71], np.float32)
+UPPER_EDGE, LOWER_EDGE = 0.042, -0.012
+ENAMEL = np.array([0.97, 0.94, 0.88], np.float32)
+GUM = np.array([0.62, 0.33, 0.33], np.float32)
 CAVITY = np.array([0.19, 0.075, 0.075], np.float32)
 TONGUE = np.array([0.60, 0.32, 0.32], np.float32)
 CHEEKS = (50, 280, 205, 425, 101, 330)
@@ -71,7 +72,7 @@ def teeth_sheet(upper: bool) -> tuple[np.ndarray, float]:
     # Between the teeth it is dim, not open.
     within = (np.abs(x) < half * 0.985) & (y < 0.80)
     seam = within & (alpha < 1)
-    colour = np.where(seam[..., None], colour * alpha[..., None] + 0.42 * (1 - alpha[..., None]), colour)
+    colour = np.where(seam[..., None], colour * alpha[..., None] + 0.66 * (1 - alpha[..., None]), colour)
     alpha = np.where(within, 1.0, alpha)
     return np.concatenate([colour, alpha[..., None]], -1).astype(np.float32), float(half)
 
@@ -89,6 +90,7 @@ class MouthLayer:
         self.gap = float((lines[1][:, 1] - lines[0][:, 1]).max())
         self.light = self._light(picture)
         self.scale = float(np.clip((lines[0][-1, 0] - lines[0][0, 0]) / 0.86, 0.55, 1.15))
+        self.half = max(float(lines[0][-1, 0] - lines[0][0, 0]) / 2, 0.05)
         self.open = self.gap > PHOTO_GAP
         if self.open:
             self._keep_photo(picture)
@@ -175,8 +177,11 @@ class MouthLayer:
         # Lips throw shade, and the corners are deep.
         middle = (o.left + o.right) / 2
         half = max((o.right - o.left) / 2, 1e-3)
-        shade = 1 - 0.45 * np.exp(-np.maximum(o.v - o.up, 0) / 0.045)
+        shade = 1 - 0.38 * np.exp(-np.maximum(o.v - o.up, 0) / 0.035)
         corner = 1 - 0.55 * np.clip(np.abs(o.u - middle) / half, 0, 1) ** 3
+        # Pursed lips stand far before the teeth.
+        pursed = smooth(np.float32(half / self.half), 0.45, 0.85)
+        shade = shade * (0.35 + 0.65 * pursed)
         if self.open:
             shade, corner = 0.5 + 0.5 * shade, 0.5 + 0.5 * corner
         return np.clip(colour * (shade * corner)[..., None], 0, 1)
@@ -195,7 +200,10 @@ class MouthLayer:
         if not hit.any():
             return colour
         tooth = sample_at(sheet, along, down)
-        dim = np.float32(self.light * (1.0 if upper else 0.78))
+        dim = np.float32(min(self.light, 1.0) ** 0.7 * (1.0 if upper else 0.78))
+        # Beyond the necks of the teeth there is gum, not darkness.
+        gum = smooth(v, 0.84 * height, 0.92 * height) * (np.abs(t) < half * 0.97)
+        colour = colour + (GUM * np.float32(self.light * 0.85) - colour) * gum[..., None]
         alpha = tooth[..., 3] * hit
         return colour + (tooth[..., :3] * ENAMEL * dim - colour) * alpha[..., None]
 
