@@ -38,7 +38,7 @@ from .field import (
 from .mouth import MouthLayer
 
 # Soft limits L tanh(v / L): beyond them the 2.5D turn tears (degrees, then eye distances).
-POSE_LIMITS = np.array([16.0, 20.0, 16.0, 0.22, 0.22, 1.2])
+POSE_LIMITS = np.array([22.0, 26.0, 22.0, 0.45, 0.45, 1.5])
 SHAPES = len(BLENDSHAPES)
 CLOSING = SHAPES  # index of the lip-closing mode; the aperture modes follow it
 LOWER_FACE = np.array(

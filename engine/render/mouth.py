@@ -22,11 +22,11 @@ LOWER_TEETH = (0.082, 0.086, 0.090, 0.074, 0.058, 0.044)
 TOOTH_HEIGHT = 0.19
 SHEET = (72, 360)  # rows, columns of a teeth sheet
 # Below the line where the lips meet: the upper teeth's edge. Above it: the lower teeth's.
-UPPER_EDGE, LOWER_EDGE = 0.042, -0.012
+UPPER_EDGE, LOWER_EDGE = 0.042, -0.045
 ENAMEL = np.array([0.97, 0.94, 0.88], np.float32)
 GUM = np.array([0.62, 0.33, 0.33], np.float32)
-CAVITY = np.array([0.19, 0.075, 0.075], np.float32)
-TONGUE = np.array([0.60, 0.32, 0.32], np.float32)
+CAVITY = np.array([0.26, 0.105, 0.10], np.float32)
+TONGUE = np.array([0.68, 0.37, 0.36], np.float32)
 CHEEKS = (50, 280, 205, 425, 101, 330)
 PHOTO_GAP = 0.03  # a picture whose lips are parted further than this (eye distances) shows its own teeth
 
@@ -160,8 +160,8 @@ class MouthLayer:
         depth = np.clip((o.v - o.up) / max(o.gap, 1e-3), 0, 1)
         colour = CAVITY * (0.45 + 0.9 * depth)[..., None] * self.light
         # Tongue: a mound on the floor, behind the lower teeth.
-        height = 0.42 * min(o.gap, 0.5) + 0.02
-        bow = (o.u - u_jaw) / (0.34 * self.scale)
+        height = 0.55 * min(o.gap, 0.5) + 0.02
+        bow = (o.u - u_jaw) / (0.38 * self.scale)
         top = v_jaw + 0.10 - height * np.sqrt(np.clip(1 - bow**2, 0, 1))
         hump = smooth(o.v - top, 0.0, 0.05) * (np.abs(bow) < 1)
         groove = 1 - 0.18 * np.exp(-((bow / 0.10) ** 2)) * smooth(o.v - top, 0.02, 0.10)
