@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from troupe.cli import SIZE
 from troupe.cli import main as troupe
 from troupe.engine.errors import TroupeError
 from troupe.engine.faces import find_faces, require_faces
-from troupe.engine.video.picture import load_picture, save_picture
-from troupe.engine.video.sheet import contact_sheet
+from troupe.engine.render.warp import MIN_EYE_DISTANCE
+from troupe.engine.video import load_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMELINES = (ROOT / "assets" / "demo_1.txt", ROOT / "assets" / "demo_2.txt")
@@ -18,18 +19,15 @@ TIMELINES = (ROOT / "assets" / "demo_1.txt", ROOT / "assets" / "demo_2.txt")
 
 def run(picture: str, drive: str | None, output: Path) -> int:
     """Animate, write ``demo.mp4`` and ``demo_sheet.png`` into ``output``, and return the exit code."""
-    people = len(require_faces(find_faces(load_picture(picture)), Path(picture).name))
-    clip, sheet = output / "demo.mp4", output / "demo_sheet.png"
-    output.mkdir(parents=True, exist_ok=True)
+    faces = require_faces(find_faces(load_picture(picture, max_side=SIZE)), Path(picture).name)
+    # Somebody small in the background must not keep the others from acting; if all are, ``animate`` says so.
+    near = [track.person for track in faces if track.first.eye_distance >= MIN_EYE_DISTANCE]
     roles = []
-    for person in range(1, people + 1):
-        roles += ["--face", str(person), "--drive", drive or str(TIMELINES[(person - 1) % 2])]
-    code = troupe(["animate", picture, *roles, "-o", str(clip)])
-    if code:
-        return code
-    save_picture(sheet, contact_sheet(clip, count=12))
-    print(f"The video:         {clip}\nA few frames of it: {sheet}")  # noqa: T201
-    return 0
+    for turn, person in enumerate(near or [track.person for track in faces]):
+        roles += ["--face", str(person), "--drive", drive or str(TIMELINES[turn % len(TIMELINES)])]
+    output.mkdir(parents=True, exist_ok=True)
+    files = ["-o", str(output / "demo.mp4"), "--sheet", str(output / "demo_sheet.png")]
+    return troupe(["animate", picture, *roles, *files])
 
 
 def main() -> int:
