@@ -161,6 +161,8 @@ def delay(motion: FaceMotion, seconds: float, *, hold: bool = False) -> FaceMoti
     Raises:
         TroupeError: if nothing is left, or the result is too long.
     """
+    if np.isnan(seconds):
+        raise TroupeError("The delay is not a number", "NaN was given", "Use seconds, such as 0.5")
     if seconds < 0:
         return trim(motion, -seconds, motion.duration)
     count = _frames(seconds, motion.fps)
@@ -177,7 +179,10 @@ def trim(motion: FaceMotion, start: float = 0.0, end: float | None = None) -> Fa
         TroupeError: if that part is empty or begins outside the motion.
     """
     end = motion.duration if end is None else end
-    first, last = (round(float(np.nan_to_num(t, nan=-1)) * motion.fps) for t in (start, end))
+    long = motion.duration + 1
+    first, last = (
+        round(float(np.clip(np.nan_to_num(t, nan=-1), -1, long)) * motion.fps) for t in (start, end)
+    )
     if first < 0 or first >= len(motion) or last <= first:
         raise TroupeError(
             f"Cannot cut the motion from {start:g} to {end:g} seconds",

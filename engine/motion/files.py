@@ -129,7 +129,7 @@ def _write_json(motion: FaceMotion, file: IO) -> None:
 
 def _read_json(file: IO, label: str) -> tuple[np.ndarray, np.ndarray, float, float]:
     try:
-        data = json.load(file)
+        data = json.load(file, parse_int=float)  # -0 is a float, too
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise TroupeError(f"{label} is not valid JSON", str(e), "Export it again") from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT or data.get("version") != 1:
@@ -203,7 +203,15 @@ def _read_npz(path: Path, label: str) -> tuple[np.ndarray, np.ndarray, float, fl
                     "Save the motion again",
                 )
             arrays = {k: data[k] for k in ("blendshapes", "head", "fps", "start", "channels") if k in names}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError, zlib.error) as e:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        EOFError,
+        KeyError,
+        NotImplementedError,
+        MemoryError,
+        zlib.error,
+    ) as e:
         pickled = "pickle" in str(e) or "Object arrays" in str(e)
         raise TroupeError(
             f"{label} is not a motion file",

@@ -134,13 +134,11 @@ def read_csv(file: Iterable[str], label: str) -> Recording:
             raise TroupeError(f"{label} is empty", "it has no header line", "Export it again")
         needed = ("Timecode", *SHAPES, *TURNS)
         at = match_columns(header, needed, ("BlendShapeCount", *EYES, *EXTRAS), label)
-        codes, values = _read_rows(reader, header, at, label)
+        codes, column = _read_rows(reader, header, at, label)
     except (csv.Error, UnicodeDecodeError) as e:
         raise TroupeError(f"{label} is not a CSV file", str(e), "Export it again as text") from None
     if not codes:
         raise TroupeError(f"{label} has no frames", "no line holds a face", "Record or export it again")
-    names = [n for n in header if n != "Timecode" and n != "BlendShapeCount"]
-    column = {_known(n): values[:, i] for i, n in enumerate(names)}
     shapes = np.empty((len(codes), len(BLENDSHAPES)))
     for name, index in zip(SHAPES, _ORDER, strict=True):
         shapes[:, index] = column[name]
@@ -155,14 +153,13 @@ def read_csv(file: Iterable[str], label: str) -> Recording:
     return Recording(shapes, head, times, fps, start)
 
 
-def _known(name: str) -> str:
-    return {n.lower(): n for n in (*HEADER, *EXTRAS)}[name.lower()]
-
-
-def _read_rows(reader, header: list[str], at: dict[str, int], label: str) -> tuple[list[str], np.ndarray]:
-    """Timecodes and float64 values ``[T, columns]`` of all rows with a face, without timecode and count."""
+def _read_rows(
+    reader, header: list[str], at: dict[str, int], label: str
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Timecodes and the float64 columns ``[T]`` by name of all rows with a face."""
     code_at, count_at = at["Timecode"], at.get("BlendShapeCount", -1)
-    kept = [i for i in range(len(header)) if i not in (code_at, count_at)]
+    names = [n for n in at if n not in ("Timecode", "BlendShapeCount")]
+    kept = [at[n] for n in names]
     codes, flat = [], array("d")
     for row in reader:
         if not row or (count_at >= 0 and len(row) > count_at and row[count_at].strip() == "0"):
@@ -185,7 +182,8 @@ def _read_rows(reader, header: list[str], at: dict[str, int], label: str) -> tup
                 f"'{row[bad][:40]}' in column {header[bad]} is not a number",
                 "Correct it or remove the line",
             ) from None
-    return codes, np.frombuffer(flat, np.float64).reshape(len(codes), -1) if codes else np.zeros((0, 0))
+    values = np.frombuffer(flat, np.float64) if codes else np.zeros(0)
+    return codes, dict(zip(names, values.reshape(len(codes), len(names)).T, strict=True))
 
 
 def _is_number(text: str) -> bool:

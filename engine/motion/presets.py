@@ -133,8 +133,8 @@ def overlay(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two layers on one face: blendshapes ``1 - (1 - a)(1 - b)``, so that they saturate at 1; head added.
 
-    A lid that shuts is not wide: each layer's blink takes away from the other's eyeWide. The order and grouping
-    of layers do not matter, and a layer of zeros changes nothing.
+    A lid that shuts is not wide: each layer's blink takes away from the other's eyeWide. Which layer is which does
+    not matter, a layer of zeros changes nothing, and (eyeWide under blinks aside) neither does grouping.
 
     Args:
         shapes, over_shapes: float ``[T, 52]`` in 0..1.

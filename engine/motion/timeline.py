@@ -165,8 +165,8 @@ def check_track(track: Track, label: str) -> Track:
 class Timeline:
     """What one face does and when.
 
-    Items and tracks that overlap combine: blendshapes by ``1 - (1 - a)(1 - b)``, which saturates at 1 and does
-    not depend on the order; head values by their sum. Expressions that touch (one ends where another starts)
+    Items and tracks that overlap combine: blendshapes by ``1 - (1 - a)(1 - b)``, which saturates at 1
+    whatever the order; head values by their sum (see ``presets.overlay``). Expressions that touch (one ends where another starts)
     flow into each other: the first lets go while the next one rises.
 
     Attributes:
