@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,14 +38,21 @@ def check_input(path: str | Path, what: str) -> Path:
     return path.absolute()
 
 
-def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
+def check_output(
+    path: str | Path, suffixes: tuple[str, ...], inputs: Iterable[str | Path | None] = ()
+) -> Path:
     """``path`` as an absolute path where a file of one of these suffixes can be written.
 
     Call it before long work, so that a typing error costs nothing.
 
+    Args:
+        path: Where to write.
+        suffixes: Endings of the name that can be written.
+        inputs: Files that are read meanwhile and must not be replaced.
+
     Raises:
-        TroupeError: on an unknown suffix, a folder that does not exist or may not be written, or a folder
-            of that name.
+        TroupeError: on an unknown suffix, a folder that does not exist or may not be written, a folder of that
+            name, or an input.
     """
     path = Path(path).expanduser().absolute()
     if path.suffix.lower() not in suffixes:
@@ -53,18 +60,17 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
         raise TroupeError(
             f"Cannot write '{path.name}'", kind, f"Choose a name that ends in {', '.join(suffixes)}"
         )
+    why = None
     if path.is_dir():
-        raise TroupeError(f"Cannot write '{path}'", "a folder has that name", "Choose another name")
-    if not path.parent.is_dir():
-        raise TroupeError(
-            f"Cannot write '{path}'",
-            f"there is no folder '{path.parent}'",
-            "Create the folder or choose another",
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise TroupeError(
-            f"Cannot write '{path}'", "the folder may not be written to", "Choose another folder"
-        )
+        why = "a folder has that name"
+    elif not path.parent.is_dir():
+        why = f"there is no folder '{path.parent}'"
+    elif not os.access(path.parent, os.W_OK):
+        why = "the folder may not be written to"
+    elif path.exists() and any(Path(i).exists() and path.samefile(i) for i in inputs if i is not None):
+        why = "it is also an input"
+    if why:
+        raise TroupeError(f"Cannot write '{path}'", why, "Choose another name or folder")
     return path
 
 

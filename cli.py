@@ -1,0 +1,390 @@
+"""The shell's way in: ``python -m troupe``, the engine without ComfyUI.
+
+Exit codes: 0 done; 1 something is wrong with what was given, said in one line on stderr; 2 wrong usage;
+130 interrupted. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from .engine.cast import REGIONS, Cast, Role
+from .engine.drive import Drive, Drives, open_drives, parse_drive
+from .engine.errors import TroupeError
+from .engine.faces import Faces, draw_faces, faces_to_json, find_faces, require_faces
+from .engine.motion.files import FORMATS, save_motion
+from .engine.progress import Progress
+from .engine.video import AudioReader, VideoWriter, contact_sheet, exact_rate, load_picture, save_picture
+from .engine.video.files import check_output, replacing
+from .engine.video.picture import PICTURE_SUFFIXES
+from .engine.video.sheet import pick
+from .engine.video.write import VIDEO_SUFFIXES
+
+INTERRUPTED = 130
+SIZE = 1280  # longest side of a video unless told otherwise
+SHEET_COUNT = 8
+
+_DESCRIPTION = "Make the faces in a picture act."
+_EXAMPLES = """\
+examples:
+  troupe animate me.jpg --drive happy -o me.mp4
+  troupe animate me.jpg --drive "happy 0.8 @0.5-2.0 ease_out; blink @1.2" -o me.mp4
+  troupe animate two.jpg --face 1 --drive anna.mp4 --face 2 --drive "sad 0.7" -o two.mp4
+  troupe faces two.jpg
+  troupe motion anna.mp4 -o anna.csv
+  troupe plot anna.csv
+
+'troupe COMMAND --help' says more.
+"""
+_ANIMATE = """\
+A DRIVE is one of
+  a clip              anna.mp4; in a clip of several people anna.mp4#2 is the second from the left
+  a motion file       .csv (Live Link Face), .json, .npz
+  a timeline          "happy 0.8 @0.5-2.0 ease_out; blink @1.2", or a .txt or .json file of it
+  a preset            happy, "happy 0.8", sad, angry, surprised, ..., wink, nod, laugh, ..., idle
+A file of that name comes first, then a preset, then a timeline.
+
+--drive, --strength, --region and --rest belong to the --face before them. Without --face the drives go to
+faces 1, 2, ... from the left, and these options to the drive before them (before the first drive: to all).
+
+The video is as long as its longest clip, motion or timeline; presets last as long. It has the sound of the first
+clip among the drives.
+
+examples:
+  troupe animate me.jpg --drive happy -o me.mp4
+  troupe animate me.jpg --drive speech.mp4 --strength 0.8 --rest relative -o me.mp4
+  troupe animate two.jpg --drive couple.mp4 --drive couple.mp4#2 -o two.mp4
+  troupe animate party.jpg --face 3 --drive laugh --face 1 --drive anna.csv --region lips -o party.mp4
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name; default the process's own.
+
+    Returns:
+        The exit code (see above).
+    """
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing half-written then either
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except TroupeError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _fail(text: str, code: int = 1) -> int:
+    """One line on stderr."""
+    sys.stderr.write(f"troupe: error: {' '.join(text.split())}\n")
+    return code
+
+
+# --- what can be said ------------------------------------------------------------------------------------------
+
+
+class _InOrder(argparse.Action):
+    """Keeps an option's place among the others: which face a drive belongs to depends on it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        namespace.script = [*getattr(namespace, "script", ()), (self.dest, values)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "troupe", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=plain
+    )
+    parser.add_argument("--version", action="version", version=f"troupe {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for run, add_options, about, epilog in (
+        (_animate, _animate_options, "make a video in which the faces of a picture act", _ANIMATE),
+        (_faces, _faces_options, "find the faces of a picture, numbered from the left", ""),
+        (_motion, _motion_options, "write a drive's motion to a file", ""),
+        (_plot, _plot_options, "draw a motion over time", ""),
+    ):
+        told = {"help": about, "description": about.capitalize() + ".", "epilog": epilog}
+        command = commands.add_parser(run.__name__[1:], **told, formatter_class=plain, allow_abbrev=False)
+        command.set_defaults(run=run, parser=command)
+        add_options(command)
+        add = command.add_argument
+        add(
+            "--face-model",
+            metavar="FILE",
+            help="face_landmarker.task (default: looked for in $TROUPE_MODELS)",
+        )
+        add("--quiet", action="store_true", help="no progress, remarks or summary")
+    return parser
+
+
+def _animate_options(parser: argparse.ArgumentParser) -> None:
+    add, kinds = parser.add_argument, ", ".join(VIDEO_SUFFIXES)
+    add("picture", metavar="PICTURE")
+    add("-o", "--output", metavar="FILE", required=True, help=f"video: {kinds}")
+    add = parser.add_argument_group("who does what").add_argument
+    add("--face", type=int, metavar="N", action=_InOrder, help="the next drive is for face N from the left")
+    add("--drive", metavar="DRIVE", action=_InOrder, help="what drives it (see below)")
+    add("--strength", type=float, metavar="X", action=_InOrder, help="0 to 10, 1 is as driven (default)")
+    add("--region", choices=REGIONS, action=_InOrder, help="what may move (default full)")
+    rest = (
+        "the picture's own expression gives way (auto, default), counts as the drive's first frame (relative), "
+        "or is added to (keep)"
+    )
+    add("--rest", choices=("auto", "relative", "keep"), action=_InOrder, help=rest)
+    video = parser.add_argument_group("the video")
+    _time_options(video)
+    add = video.add_argument
+    add("--loop", action="store_true", help="repeat drives that are shorter than the video")
+    add("--size", type=int, default=SIZE, metavar="PIXELS", help=f"longest side, at most (default {SIZE})")
+    add("--sheet", metavar="FILE", help="also write a contact sheet there")
+    add = video.add_mutually_exclusive_group().add_argument
+    add("--audio", metavar="FILE", help="sound, instead of the first clip's")
+    add("--no-audio", action="store_true", help="no sound")
+
+
+def _faces_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("picture", metavar="PICTURE")
+    add("-o", "--output", metavar="FILE", help="drawn picture (default PICTURE_faces.png, here)")
+    add("--json", metavar="FILE", help="write the JSON there instead of to standard output")
+
+
+def _motion_options(parser: argparse.ArgumentParser) -> None:
+    add, kinds = parser.add_argument, ", ".join(FORMATS)
+    add("drive", metavar="CLIP", help="a clip, or any other drive (see 'troupe animate --help')")
+    add("-o", "--output", metavar="FILE", help=f"{kinds} (default CLIP.csv, here)")
+    add("--face", type=int, default=1, metavar="N", help="person of the clip, from the left (default 1)")
+    _time_options(parser)
+
+
+def _plot_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("drive", metavar="MOTION", help="a motion file, or any other drive")
+    add("-o", "--output", metavar="FILE", help="picture (default MOTION.png, here)")
+
+
+def _time_options(parser) -> None:
+    add = parser.add_argument
+    add("--fps", type=float, metavar="RATE", help="frames per second (default: the drive's, else 25)")
+    add("--seconds", type=float, metavar="S", help="length (default: the drive's, else 4)")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("troupe")
+    except metadata.PackageNotFoundError:  # run from a folder that was not installed
+        return "(not installed)"
+
+
+def assign(script: Iterable[tuple[str, object]]) -> list[dict]:
+    """Who does what, from the options in their order.
+
+    Returns:
+        One dictionary per role with ``face``, ``drive`` and the role's other options.
+
+    Raises:
+        ValueError: if a face has no drive, or there is none at all.
+    """
+    everybody: dict = {}
+    roles: list[dict] = []
+    named = 0
+    for name, value in script:
+        if name == "face":
+            named = value
+            roles.append({"face": value})
+        elif name != "drive":
+            (roles[-1] if roles else everybody)[name] = value
+        elif roles and "drive" not in roles[-1]:
+            roles[-1]["drive"] = value
+        else:
+            roles.append({"face": named or len(roles) + 1, "drive": value})
+    if not roles:
+        raise ValueError("no --drive was given")
+    for role in roles:
+        if "drive" not in role:
+            raise ValueError(f"--face {role['face']} has no --drive after it")
+    return [{**everybody, **role} for role in roles]
+
+
+# --- the commands ----------------------------------------------------------------------------------------------
+
+
+def _animate(options: argparse.Namespace) -> None:
+    try:
+        roles = assign(getattr(options, "script", ()))
+    except ValueError as error:
+        options.parser.error(str(error))
+    # All that can be wrong is looked at before the long work, from the cheap to the dear.
+    drives = [parse_drive(role["drive"]) for role in roles]
+    inputs = [Path(options.picture), *(d.path for d in drives), options.audio]
+    output = check_output(options.output, VIDEO_SUFFIXES, inputs)
+    sheet = check_output(options.sheet, PICTURE_SUFFIXES, inputs) if options.sheet else None
+    cast = Cast.of(Role(**{**role, "drive": drive}) for role, drive in zip(roles, drives, strict=True))
+    if options.audio:
+        AudioReader(options.audio).close()
+    picture, faces = _find(options, options.size)
+    if len(cast) > len(faces):
+        count = f"{len(faces)} face" + "s" * (len(faces) > 1)
+        raise TroupeError(
+            f"'{Path(options.picture).name}' has too few faces",
+            f"there are {len(cast)} drives and {count}",
+            "Leave out drives or use a picture of more people",
+        )
+    for role in cast:
+        faces.person(role.face)
+    how = {"fps": options.fps, "seconds": options.seconds, "loop": options.loop}
+    played = _play([role.drive for role in cast], options, **how)
+    _render(options, picture, faces, cast, played, output, sheet)
+
+
+def _render(
+    options: argparse.Namespace,
+    picture: np.ndarray,
+    faces: Faces,
+    cast: Cast,
+    played: Drives,
+    output: Path,
+    sheet: Path | None,
+) -> None:
+    """Draw, encode and say what came of it."""
+    from .engine.render.warp import render_cast
+
+    acting = [
+        Role(role.face, motion, role.region, role.strength, role.rest)
+        for role, motion in zip(cast, played.motions, strict=True)
+    ]
+    rate = exact_rate(played.fps)
+    count = max(1, round(played.seconds * rate))
+    sound = None if options.no_audio else options.audio or played.sound
+    shown = dict.fromkeys(pick(count, SHEET_COUNT)) if sheet else {}
+    height, width = picture.shape[:2]
+    note = {"comment": f"Animated with Troupe {_version()}"}
+    with (
+        _progress("Video", options) as progress,
+        VideoWriter(output, width, height, rate, audio=sound, metadata=note) as writer,
+    ):
+        for frame in render_cast(picture, faces, Cast.of(acting), float(rate), count, progress):
+            if writer.frames in shown:
+                shown[writer.frames] = frame.copy()
+            writer.write(frame)
+    if sheet:
+        times = [i / float(rate) for i in shown]
+        save_picture(sheet, contact_sheet(list(shown.values()), count=SHEET_COUNT, times=times))
+    _remark(writer.notes, options)
+    heard = "" if sound is None else f", sound of {Path(sound).name}"
+    _say(f"{output}: {width}x{height}, {count} frames, {_pace(played)}{heard}", options)
+    if sheet:
+        _say(f"{sheet}: contact sheet", options)
+
+
+def _faces(options: argparse.Namespace) -> None:
+    inputs = [Path(options.picture)]
+    name = options.output or f"{Path(options.picture).stem}_faces.png"
+    drawn = check_output(name, PICTURE_SUFFIXES, inputs)
+    written = check_output(options.json, (".json",), inputs) if options.json else None
+    picture, faces = _find(options)
+    save_picture(drawn, draw_faces(picture, faces))
+    text = json.dumps(faces_to_json(faces), indent=1)
+    text = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"
+    if written is None:
+        sys.stdout.write(text)
+    else:
+        with replacing(written) as temporary:
+            temporary.write_text(text, "utf-8")
+    _remark([f"{drawn}: {len(faces)} drawn"], options)
+
+
+def _motion(options: argparse.Namespace) -> None:
+    drive = parse_drive(options.drive, person=options.face)
+    output = check_output(options.output or _beside(drive, ".csv"), FORMATS, [drive.path])
+    played = _play([drive], options, fps=options.fps, seconds=options.seconds)
+    save_motion(played.motions[0], output)
+    _say(f"{output}: {len(played.motions[0])} frames, {_pace(played)}", options)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from .engine.motion.plot import plot_motion
+
+    drive = parse_drive(options.drive)
+    output = check_output(options.output or _beside(drive, ".png"), PICTURE_SUFFIXES, [drive.path])
+    save_picture(output, plot_motion(_play([drive], options).motions[0]))
+    _say(str(output), options)
+
+
+def _play(drives: list[Drive], options: argparse.Namespace, **how) -> Drives:
+    """The drives' motion, read with a progress bar; ``how`` as in ``open_drives``."""
+    with _progress("Drives", options) as progress:
+        played = open_drives(drives, **how, model_path=options.face_model, progress=progress)
+    _remark(played.notes, options)
+    return played
+
+
+# --- what they share -------------------------------------------------------------------------------------------
+
+
+def _find(options: argparse.Namespace, size: int | None = None) -> tuple[np.ndarray, Faces]:
+    """The picture and everybody in it, at least one."""
+    notes: list[str] = []
+    if size is not None and not 64 <= size <= 4096:
+        raise TroupeError(f"The size {size} is out of range", "it must lie in 64 to 4096", f"Use {SIZE}")
+    picture = load_picture(options.picture, notes=notes, **({} if size is None else {"max_side": size}))
+    _remark(notes, options)
+    with _progress("Faces", options) as progress:
+        faces = find_faces(picture, model_path=options.face_model, progress=progress)
+    require_faces(faces, f"'{Path(options.picture).name}'")
+    _remark(faces.notes, options)
+    return picture, faces
+
+
+def _pace(played: Drives) -> str:
+    return f"{played.seconds:.2f} s at {played.fps:.5g} frames/s"
+
+
+def _beside(drive: Drive, suffix: str) -> str:
+    """A default name in the folder one is in."""
+    return (drive.path.stem if drive.path else "motion") + suffix
+
+
+@contextmanager
+def _progress(title: str, options: argparse.Namespace) -> Iterator[Progress]:
+    """A bar on stderr for what takes over a second; none if nobody watches."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, delay=1.0, leave=False, disable=True if options.quiet else None) as bar:
+
+        def listen(done: int, total: int) -> None:
+            if total:
+                bar.total = total
+            bar.update(done - bar.n)
+
+        yield listen
+
+
+def _remark(notes: Iterable[str], options: argparse.Namespace) -> None:
+    if not options.quiet:
+        for note in notes:
+            sys.stderr.write(f"troupe: {note}\n")
+
+
+def _say(text: str, options: argparse.Namespace) -> None:
+    if not options.quiet:
+        sys.stdout.write(text + "\n")
