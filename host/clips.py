@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,13 @@ class Clip:
         frames: uint8 ``[H, W, 3]`` each; each pass over them starts anew.
         fps: Frames per second, ``None`` for a lone picture.
         read_sound: Gives ComfyUI's AUDIO, or ``None``.
+        notes: Remarks for the user, complete after a pass.
     """
 
     frames: Iterable[np.ndarray]
     fps: float | None
     read_sound: Callable[[], dict | None] = lambda: None
+    notes: Sequence[str] = ()
 
     @property
     def audio(self) -> dict | None:
@@ -90,7 +92,7 @@ def clip_of_video(video, name: str = "video") -> Clip:
             sound = sound.fit(round(reader.frame_count / reader.rate * sound.rate))
         return audio_of(sound) if sound is not None else None
 
-    return Clip(Counted(reader, reader.frame_count), reader.fps, read_sound)
+    return Clip(Counted(reader, reader.frame_count), reader.fps, read_sound, reader.notes)
 
 
 def clip_of_components(video, name: str) -> Clip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from .folders import face_model
@@ -21,4 +22,7 @@ def detect(clip: Clip, name: str = "image", **options) -> Faces:
     from ..engine.faces import find_faces, require_faces
 
     faces = find_faces(clip.frames, fps=clip.fps, model_path=face_model(), progress=NodeProgress(), **options)
-    return require_faces(faces, name)
+    require_faces(faces, name)
+    for note in (*clip.notes, *faces.notes):
+        logging.warning("Troupe: %s", note)
+    return faces

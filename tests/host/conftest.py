@@ -169,6 +169,12 @@ class Comfy:
             time.sleep(0.1)
         raise AssertionError(f"{prompt_id} is not in the history")
 
+    def forget(self) -> None:
+        """Empty the caches, so that the next prompt runs wholly."""
+        for _ in range(2):  # the queue's thread can miss the first call while it falls asleep
+            self.post("/free", {"free_memory": True, "unload_models": True})
+            time.sleep(0.5)
+
     def path_of(self, file: dict) -> Path:
         """Where a file that an output node names lies."""
         return self.base / file["type"] / file["subfolder"] / file["filename"]
