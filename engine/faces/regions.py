@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import TroupeError
-from .search import place_of
 from .types import Face, FaceTrack
 
 REGIONS = ("face", "lips", "eyes", "head", "body", "full")
@@ -16,7 +15,7 @@ OVAL = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-# Lids and brow of each eye: what gaze, blinks and brows move.
+# Around the lids of each eye: what gaze and blinks move.
 RIGHT_EYE = (130, 25, 110, 24, 23, 22, 26, 112, 243, 190, 56, 28, 27, 29, 30, 247)
 LEFT_EYE = (359, 255, 339, 254, 253, 252, 256, 341, 463, 414, 286, 258, 257, 259, 260, 467)
 
@@ -120,46 +119,44 @@ def _grown(polygon: np.ndarray, factor: float) -> np.ndarray:
     return middle + (polygon - middle) * factor
 
 
-def _axes(face: Face) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Centre, right hand, down (unit vectors in the picture) and size of the face in its own rotation."""
-    x, y, size, angle = place_of(face)
-    radians = np.radians(angle)
-    right = np.array([np.cos(radians), np.sin(radians)])
-    return np.array([x, y]), right, np.array([-right[1], right[0]]), size
+def _skull(face: Face) -> tuple[np.ndarray, np.ndarray, float]:
+    """Point between the ears, the head's own axes (rows: person's left, down, back; unit vectors) and its width;
+    3-D pixels, so that a turned head keeps its true shape."""
+    p = face.landmarks.astype(np.float64)
+    right_ear, left_ear, brow, chin = p[234], p[454], p[10], p[152]
+    width = max(float(np.linalg.norm(left_ear - right_ear)), 1e-3)
+    across = (left_ear - right_ear) / width
+    down = chin - brow
+    down -= across * (down @ across)
+    down /= max(float(np.linalg.norm(down)), 1e-6)
+    return (left_ear + right_ear) / 2, np.stack([across, down, np.cross(across, down)]), width
 
 
 def _head(face: Face) -> np.ndarray:
-    """The oval drawn out to hair and ears: by half the face upwards, a fifth sideways, a little below the chin.
+    """Outline of the face together with an ellipsoid that holds skull, hair and ears, as seen in the picture."""
+    import cv2
 
-    A turned head shows more of its back on the side away from the nose, so the shape is moved there.
-    """
-    centre, right, down, size = _axes(face)
-    oval = face.landmarks[list(OVAL), :2].astype(np.float64) - centre
-    across, along = oval @ right, oval @ down
-    turn = float((face.landmarks[4, :2] - centre) @ right) / size
-    across = across * 1.28 - turn * size * 0.55 * (along < 0.35 * size)
-    up = along < 0
-    along = np.where(up, along * 1.62, along * 1.06)
-    # The oval narrows at the forehead, the skull does not: an ellipse's width where the hair is.
-    wide = np.abs(across).max()
-    height = np.abs(along).max()
-    ellipse = wide * np.sqrt(np.clip(1 - (along / height) ** 2, 0, 1))
-    sign = np.sign(across)
-    across = np.where(up, sign * np.maximum(np.abs(across), 0.92 * ellipse), across)
-    return centre + across[:, None] * right + along[:, None] * down
+    ears, axes, width = _skull(face)
+    azimuth, height = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(-1, 1, 25))
+    ring = np.sqrt(1 - height**2)
+    ball = np.stack([ring * np.cos(azimuth), height, ring * np.sin(azimuth)], -1).reshape(-1, 3)
+    # In head widths: hair stands off a little; the crown is one width above the ears.
+    skull = (ball * (0.62, 0.86, 0.66) + (0.0, -0.22, 0.28)) * width
+    seen = np.concatenate([(ears + skull @ axes)[:, :2], face.landmarks[list(OVAL), :2]])
+    return cv2.convexHull(seen.astype(np.float32))[:, 0].astype(np.float64)
 
 
 def _torso(face: Face) -> np.ndarray:
-    """Neck and shoulders below the head, then straight down (in the picture) past its lower edge."""
-    centre, right, down, size = _axes(face)
-    chin = face.landmarks[152, :2].astype(np.float64)
+    """Neck and shoulders below the head, then on past the lower edge of the picture."""
+    ears, axes, width = _skull(face)
     # Necks lean less than heads: shoulders hang between the head's own down and the picture's.
-    lean = down + np.array([0.0, 1.0]) * max(0.0, 1.0 + down[1])
-    lean = lean / max(float(np.linalg.norm(lean)), 1e-6)
-    side = np.array([lean[1], -lean[0]])
-    shapes = ((0.42, -0.35), (0.48, 0.12), (1.25, 0.48), (1.55, 0.95), (1.7, 2.0), (1.7, 8.0))
-    left = [chin - side * w * size + lean * h * size for w, h in shapes]
-    back = [chin + side * w * size + lean * h * size for w, h in reversed(shapes)]
+    down = axes[1, :2] + (0.0, 1.0)
+    down = down / np.linalg.norm(down) if np.linalg.norm(down) > 0.3 else axes[1, :2]
+    side = np.array([down[1], -down[0]])
+    start = (ears + axes[2] * 0.25 * width)[:2]
+    shapes = ((0.36, 0.3), (0.4, 0.95), (1.1, 1.3), (1.45, 1.75), (1.6, 3.0), (1.6, 12.0))
+    left = [start - side * w * width + down * h * width for w, h in shapes]
+    back = [start + side * w * width + down * h * width for w, h in reversed(shapes)]
     return np.array(left + back)
 
 

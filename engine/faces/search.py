@@ -19,7 +19,8 @@ from .types import Face
 _SMALLEST = 20.0  # pixels in a tile: found at any roll up to 90 degrees
 _OVERLAP = 48  # pixels: a face of one level's size (20 to 40) with its surroundings fits into the overlap
 _FLAT = 3.0  # grey levels of standard deviation below which a tile shows nothing
-_SURE = 0.8  # detector score below which the face is likely rotated (upright faces score 0.85 to 0.96)
+_SURE = 0.88  # detector score below which the face may be rotated (upright ones score 0.84 to 0.96, lying ones less)
+_TILT = 25.0  # degrees from which the detector's angle is too small or wrong
 _CONFIRM_AT = (3.2, 2.2, 1.6, 1.3)  # sides of the confirming crops in face sizes
 _ROLLS = (0, 45, -45, 90, -90, 135, -135, 180)
 
@@ -123,11 +124,11 @@ def upright(image: np.ndarray, backend: Backend, c: Candidate) -> Candidate:
             size = d.size * side / TILE
             if math.hypot(x - c.x, y - c.y) > 0.5 * c.size or not 0.4 < size / c.size < 2.5:
                 continue
-            score = d.score * math.cos(math.radians(min(abs(d.angle), 90)) / 2)
+            score = d.score * math.cos(math.radians(min(abs(d.angle), 90)))  # an upright look sees no angle
             if score > best_score:
                 best_score = score
                 best = Candidate(x, y, size, c.angle + roll + d.angle, max(c.score, d.score))
-        if best_score > 0.9:
+        if best_score > 0.85:
             break
     return best
 
@@ -254,7 +255,9 @@ def confirm(image: np.ndarray, backend: Backend, face: Face) -> float:
             (
                 d.score
                 for d in backend.detect(tile)
-                if math.hypot(d.x - middle, d.y - middle) < 0.35 * expected and 0.5 < d.size / expected < 2
+                if math.hypot(d.x - middle, d.y - middle) < 0.35 * expected
+                and 0.5 < d.size / expected < 2
+                and abs(d.angle) < 30
             ),
             default=0.0,
         )
@@ -286,7 +289,7 @@ def faces_in(
 
 def face_at(image: np.ndarray, backend: Backend, c: Candidate, min_confidence: float) -> Face | None:
     """The face a candidate points at, settled in place and roll and confirmed, or ``None``."""
-    if c.score < _SURE:
+    if c.score < _SURE or abs(c.angle) > _TILT:
         c = upright(image, backend, c)
     face = mesh_at(image, backend, c.x, c.y, c.size, c.angle)
     for _ in range(2):  # the mesh's own box and eye line are better than the detector's
