@@ -27,7 +27,7 @@ from .engine.motion.files import FORMATS, save_motion
 from .engine.progress import Progress
 from .engine.video import AudioReader, VideoWriter, contact_sheet, exact_rate, load_picture, save_picture
 from .engine.video.files import check_output, replacing
-from .engine.video.picture import PICTURE_SUFFIXES
+from .engine.video.picture import MAX_SIDE, PICTURE_SUFFIXES
 from .engine.video.sheet import pick
 from .engine.video.write import VIDEO_SUFFIXES
 
@@ -154,7 +154,7 @@ def _animate_options(parser: argparse.ArgumentParser) -> None:
     _time_options(video)
     add = video.add_argument
     add("--loop", action="store_true", help="repeat drives that are shorter than the video")
-    add("--size", type=int, default=SIZE, metavar="PIXELS", help=f"longest side, at most (default {SIZE})")
+    add("--size", type=int, metavar="PIXELS", help=f"longest side, at most (default {SIZE})")
     add("--sheet", metavar="FILE", help="also write a contact sheet there")
     add = video.add_mutually_exclusive_group().add_argument
     add("--audio", metavar="FILE", help="sound, instead of the first clip's")
@@ -241,7 +241,7 @@ def _animate(options: argparse.Namespace) -> None:
     cast = Cast.of(Role(**{**role, "drive": drive}) for role, drive in zip(roles, drives, strict=True))
     if options.audio:
         AudioReader(options.audio).close()
-    picture, faces = _find(options, options.size)
+    picture, faces = _find(options, SIZE if options.size is None else options.size)
     if len(cast) > len(faces):
         count = f"{len(faces)} face" + "s" * (len(faces) > 1)
         raise TroupeError(
@@ -341,13 +341,16 @@ def _play(drives: list[Drive], options: argparse.Namespace, **how) -> Drives:
 # --- what they share -------------------------------------------------------------------------------------------
 
 
-def _find(options: argparse.Namespace, size: int | None = None) -> tuple[np.ndarray, Faces]:
+def _find(options: argparse.Namespace, size: int = MAX_SIDE) -> tuple[np.ndarray, Faces]:
     """The picture and everybody in it, at least one."""
+    if not 64 <= size <= MAX_SIDE:
+        raise TroupeError(
+            f"The size {size} is out of range", f"it must lie in 64 to {MAX_SIDE}", f"Use {SIZE}"
+        )
     notes: list[str] = []
-    if size is not None and not 64 <= size <= 4096:
-        raise TroupeError(f"The size {size} is out of range", "it must lie in 64 to 4096", f"Use {SIZE}")
-    picture = load_picture(options.picture, notes=notes, **({} if size is None else {"max_side": size}))
-    _remark(notes, options)
+    picture = load_picture(options.picture, max_side=size, notes=notes)
+    if not getattr(options, "size", None):  # who asks for a size knows of it
+        _remark(notes, options)
     with _progress("Faces", options) as progress:
         faces = find_faces(picture, model_path=options.face_model, progress=progress)
     require_faces(faces, f"'{Path(options.picture).name}'")
