@@ -151,9 +151,9 @@ BEATS: dict[str, Beat] = {
     ),
     "kiss": Beat(
         1.1,
-        (({"mouthPucker": 0.85, "mouthFunnel": 0.12, "jawForward": 0.08, "pitch": -2.0, "z": -0.1},
+        (({"mouthPucker": 0.8, "mouthFunnel": 0.18, "jawForward": 0.08, "pitch": -2.0, "z": -0.1},
           ((0, 0), (0.4, 1), (0.62, 1), (1.1, 0))),
-         ({"mouthPress": (0.3, 0.28), "eyeBlink": (0.35, 0.35)}, ((0, 0), (0.4, 1), (0.62, 1), (0.9, 0)))),
+         ({"eyeBlink": (0.4, 0.4), "browInnerUp": 0.15}, ((0, 0), (0.4, 1), (0.62, 1), (0.9, 0)))),
         "hold",
     ),
     "laugh": _laugh(),

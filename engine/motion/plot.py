@@ -30,7 +30,7 @@ def plot_motion(
         uint8 RGB ``[height, width, 3]``.
 
     Raises:
-        TroupeError: on a size out of range.
+        TroupeError: on a size out of range, or without matplotlib.
     """
     for value, low, high, what in (
         (width, 320, 4096, "width"),
@@ -43,8 +43,13 @@ def plot_motion(
                 f"it must lie in {low} to {high}",
                 "Use the default",
             )
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as e:
+        raise TroupeError(
+            "Cannot plot the motion", str(e), "Install it with 'pip install matplotlib'"
+        ) from None
 
     scale = min(width / 960, height / 540)
     dpi = 100 * max(scale, 0.6)

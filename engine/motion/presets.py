@@ -21,14 +21,14 @@ EXPRESSIONS: dict[str, dict[str, float | tuple[float, float]]] = {
         "pitch": -2.0, "roll": 3.0,
     },
     "sad": {
-        "browInnerUp": 0.85, "browDown": (0.16, 0.13), "mouthFrown": (0.74, 0.78), "mouthShrugLower": 0.35,
+        "browInnerUp": 0.85, "browDown": (0.16, 0.13), "mouthFrown": (0.9, 0.94), "mouthShrugLower": 0.35,
         "mouthPress": (0.15, 0.14), "eyeSquint": (0.15, 0.15), "eyeLookDown": (0.35, 0.35), "eyeBlink": (0.18, 0.18),
         "pitch": 6.0, "roll": -3.0,
     },
     "angry": {
         "browDown": (1.0, 0.95), "eyeSquint": (0.35, 0.34), "eyeWide": (0.24, 0.24), "noseSneer": (0.52, 0.58),
-        "mouthPress": (0.5, 0.48), "mouthFrown": (0.35, 0.38), "mouthRollLower": 0.25, "jawForward": 0.3,
-        "pitch": 5.0,
+        "mouthPress": (0.5, 0.48), "mouthFrown": (0.54, 0.6), "mouthRollLower": 0.15, "mouthShrugLower": 0.25,
+        "jawForward": 0.3, "pitch": 5.0,
     },
     "surprised": {
         "browInnerUp": 0.9, "browOuterUp": (0.92, 0.88), "eyeWide": (0.85, 0.85), "jawOpen": 0.45,
@@ -36,12 +36,12 @@ EXPRESSIONS: dict[str, dict[str, float | tuple[float, float]]] = {
     },
     "fearful": {
         "browInnerUp": 1.0, "browOuterUp": (0.36, 0.33), "browDown": (0.33, 0.36), "eyeWide": (0.85, 0.85),
-        "mouthStretch": (0.62, 0.68), "mouthLowerDown": (0.25, 0.24), "jawOpen": 0.16,
+        "mouthStretch": (0.62, 0.68), "mouthLowerDown": (0.25, 0.24), "mouthFrown": (0.3, 0.34), "jawOpen": 0.16,
         "pitch": -3.0, "yaw": 4.0,
     },
     "disgusted": {
-        "noseSneer": (1.0, 0.92), "mouthUpperUp": (0.5, 0.4), "browDown": (0.56, 0.52), "cheekSquint": (0.5, 0.46),
-        "eyeSquint": (0.5, 0.47), "mouthFrown": (0.45, 0.42), "mouthShrugLower": 0.28,
+        "noseSneer": (1.0, 0.92), "mouthUpperUp": (0.34, 0.24), "browDown": (0.56, 0.52), "cheekSquint": (0.5, 0.46),
+        "eyeSquint": (0.5, 0.47), "mouthFrown": (0.62, 0.56), "mouthShrugLower": 0.42, "mouthPress": (0.1, 0.12),
         "pitch": -3.0, "yaw": -5.0, "roll": 3.0,
     },
     "smile": {
@@ -49,7 +49,7 @@ EXPRESSIONS: dict[str, dict[str, float | tuple[float, float]]] = {
         "eyeSquint": (0.1, 0.09), "roll": 1.0,
     },
     "frown": {
-        "mouthFrown": (0.5, 0.54), "browDown": (0.45, 0.42), "mouthShrugLower": 0.2, "mouthPress": (0.12, 0.12),
+        "mouthFrown": (0.84, 0.88), "browDown": (0.58, 0.54), "mouthShrugLower": 0.28, "mouthPress": (0.12, 0.12),
         "pitch": 2.0,
     },
     "doubtful": {
