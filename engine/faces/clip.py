@@ -15,7 +15,7 @@ from .types import Face
 _FULL_SECONDS, _COARSE_SECONDS = 2.0, 0.5  # how often newcomers are looked for: small ones, larger ones
 _CONFIRM_SECONDS = 0.2  # how often the detector checks that what is followed still is a face
 _DOUBT = 0.72  # confidence under which (profiles, hands before the face) every frame is checked
-_STEADY = 0.009  # face sizes a doubtful mesh may move when looked at again: a mesh that slips off creeps on
+_STEADY = 0.012  # face sizes a doubtful mesh may move when looked at again: a mesh that slips off creeps on
 _LOOK_FOR_SECONDS = 1.5  # how long somebody lost is looked for nearby in every frame
 
 
@@ -50,25 +50,24 @@ class ClipReader:
         return self.frame % max(1, round(seconds * self.tracker.fps)) == 0
 
     def _followed(self, image: np.ndarray) -> list[Seen]:
-        """Persons of the frame before (and those lost a moment ago, looked for nearby), at most one per place."""
+        """Persons of the frame before, then those lost a moment ago where nobody else is; one per place."""
         seen: list[Seen] = []
-        for index, person in enumerate(self.tracker.persons):
-            away = (self.frame - person.last) / self.tracker.fps
-            if away > _LOOK_FOR_SECONDS:
-                continue
+        persons = list(enumerate(self.tracker.persons))
+        for index, person in sorted(persons, key=lambda p: -p[1].last):
+            away = self.frame - person.last
+            if away > _LOOK_FOR_SECONDS * self.tracker.fps:
+                break
             here = person.expected(self.frame, self.tracker.fps)
-            if self.frame - person.last == 1:
-                face = self._follow(image, person.face, here)
-            else:
-                face = self._look_for(image, person.face, here)
+            face = self._follow(image, person.face, here) if away == 1 else None
+            if face is None:
+                face = self._look_for(image, person.face, here, [s.face for s in seen])
             if face is None or face.size < 0.8 * self.min_size:
                 continue
             rival = next((s for s in seen if search.same_place(s.face, face)), None)
-            if rival is not None:
-                # Two were led to one face: let the tracker decide whose it is by place and looks.
+            if rival is None:
+                seen.append(Seen(face, looks_of(image, face), index))
+            else:  # two were led to one face: let the tracker decide whose it is by place and looks
                 seen[seen.index(rival)] = replace(rival, follows=None)
-                continue
-            seen.append(Seen(face, looks_of(image, face), index))
         return seen
 
     def _follow(self, image: np.ndarray, last: Face, here: np.ndarray) -> Face | None:
@@ -79,7 +78,7 @@ class ClipReader:
         if face is not None and math.dist(face.centre, here) > 0.15 * size:
             face = search.mesh_at(image, self.backend, *search.place_of(face))  # look again, centred
         if face is None or face.confidence < 0.5 or not search.plausible(face):
-            return self._look_for(image, last, np.array(last.centre))
+            return None
         if not 0.6 < face.size / last.size < 1.67:
             return None
         sure = last.confidence
@@ -99,19 +98,17 @@ class ClipReader:
         moved = np.linalg.norm(again.landmarks[:, :2] - face.landmarks[:, :2], axis=1).mean()
         return face if moved < _STEADY * face.size else None
 
-    def _look_for(self, image: np.ndarray, last: Face, here: np.ndarray) -> Face | None:
-        """Somebody near where they should be: one detector look at the neighbourhood."""
+    def _look_for(self, image: np.ndarray, last: Face, here: np.ndarray, known: list[Face]) -> Face | None:
+        """Somebody near where they should be and nobody known is: one detector look at the neighbourhood."""
         _, _, size, angle = search.place_of(last)
         side = 4.5 * size
         tile, back = search.crop(image, here[0], here[1], side, angle, TILE)
         for c in sorted(self.backend.detect(tile), key=lambda c: -c.score):
             x, y = search.apply(back, c.x, c.y)
-            face = search.face_at(
-                image,
-                self.backend,
-                replace(c, x=x, y=y, size=c.size * side / TILE, angle=angle + c.angle),
-                self.min_confidence,
-            )
+            c = replace(c, x=x, y=y, size=c.size * side / TILE, angle=angle + c.angle)
+            if any(search.taken(c, face) for face in known):
+                continue
+            face = search.face_at(image, self.backend, c, self.min_confidence)
             if face is not None and 0.6 < face.size / last.size < 1.67:
                 return self._steady(image, face)
         return None

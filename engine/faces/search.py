@@ -279,7 +279,7 @@ def faces_in(
     """
     found: list[Face] = []
     for c in candidates(image, backend, effort):
-        if any(_inside(c, face) for face in (*known, *found)):
+        if any(taken(c, face) for face in (*known, *found)):
             continue
         face = face_at(image, backend, c, min_confidence)
         if face is not None and not any(same_place(face, other) for other in (*known, *found)):
@@ -302,7 +302,8 @@ def face_at(image: np.ndarray, backend: Backend, c: Candidate, min_confidence: f
     return replace(face, confidence=sure) if sure >= min_confidence else None
 
 
-def _inside(c: Candidate, face: Face) -> bool:
+def taken(c: Candidate, face: Face) -> bool:
+    """Whether a candidate is the face already found there."""
     x, y = face.centre
     return math.hypot(c.x - x, c.y - y) < 0.4 * face.size and 0.4 < c.size / face.size < 2.5
 

@@ -19,9 +19,12 @@ _REACH = 0.8  # face sizes a person may be off the expected place from one frame
 _REACH_PER_SECOND = 4.0  # and more the longer they were out of sight
 _REACH_MOST = 3.0
 _FORGET = 2.0  # seconds out of sight after which the place says nothing any more
-_ALIKE = 14.0  # mean difference of looks (grey levels) up to which a lost person is recognised anywhere
-_STRANGER = 45.0  # from which nobody out of sight is recognised
-_LOOKS_SCALE = 30.0
+# Differences of looks, mean over the cells. Within a person they are under 6 from frame to frame and under 8 to
+# the running mean, rarely over 12 in a whole clip; between people in one dim scene 9 to 13, else 20 and more.
+_ALIKE = 11.0  # a lost person is recognised anywhere
+_STRANGER = 17.0  # nobody is taken for the same person, not even in the same place: a cut
+_SAME = 8.0, 12.0  # two pieces of the clip show one person: anywhere, and where the first would be by then
+_LOOKS_SCALE = 12.0  # costs as much as one face size of distance
 _LOYALTY = 0.3  # what it costs to take the face found by following a person away from that person
 _GHOST_SECONDS = 0.2
 
@@ -40,7 +43,9 @@ class Person:
     """One person while a clip is read."""
 
     faces: dict[int, Face] = field(default_factory=dict)
-    looks: np.ndarray | None = None
+    looks: np.ndarray | None = None  # running mean
+    latest: np.ndarray | None = None
+    samples: list[np.ndarray] = field(default_factory=list)  # looks now and then, for the median
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     last: int = 0
 
@@ -61,6 +66,9 @@ class Person:
             self.velocity = 0.5 * self.velocity + 0.5 * step
         if seen.looks is not None:
             self.looks = seen.looks if self.looks is None else 0.9 * self.looks + 0.1 * seen.looks
+            self.latest = seen.looks
+            if len(self.faces) % 5 == 0 and len(self.samples) < 100:
+                self.samples.append(seen.looks)
         self.faces[frame], self.last = seen.face, frame
 
 
@@ -95,7 +103,8 @@ class Tracker:
         away = (frame - person.last) / self.fps
         unlike = 0.0
         if person.looks is not None and seen.looks is not None:
-            unlike = float(np.abs(person.looks - seen.looks).mean())
+            known = person.latest if frame - person.last == 1 else person.looks
+            unlike = float(np.abs(known - seen.looks).mean())
         if away > _FORGET:
             return 2.0 + unlike / _LOOKS_SCALE if person.looks is not None and unlike < _ALIKE else np.inf
         size = max(person.face.size, seen.face.size)
@@ -103,11 +112,8 @@ class Tracker:
         growth = abs(np.log(seen.face.size / person.face.size))
         loyal = seen.follows == index
         late = max(0.0, away - 1 / self.fps)
-        if not loyal and (
-            distance > min(_REACH + _REACH_PER_SECOND * late, _REACH_MOST)
-            or growth > 0.7 + late
-            or unlike > _STRANGER
-        ):
+        far = distance > min(_REACH + _REACH_PER_SECOND * late, _REACH_MOST)
+        if unlike > _STRANGER or (not loyal and (far or growth > 0.7 + late)):
             return np.inf
         return distance + 0.7 * growth + unlike / _LOOKS_SCALE - (_LOYALTY if loyal else 0.0)
 
@@ -118,21 +124,58 @@ class Tracker:
         seen longest and largest are kept.
         """
         enough = min(max(1, round(_GHOST_SECONDS * self.fps)), max(1, frames // 2))
-        real = [p for p in self.persons if len(p.faces) >= enough]
+        self.persons = [p for p in self.persons if len(p.faces) >= enough]
+        self._join()
+        real = list(self.persons)
         real.sort(key=lambda p: -sum(f.size for f in p.faces.values()))
         chosen = sorted(real[:max_faces], key=lambda p: p.faces[min(p.faces)].centre[0])
         return tuple(
             FaceTrack(i + 1, tuple(p.faces.get(t) for t in range(frames))) for i, p in enumerate(chosen)
         )
 
+    def _join(self) -> None:
+        """Make one person of pieces that never overlap in time and look alike, likest first: whoever came out
+        of hiding half covered was taken for somebody new."""
+        while True:
+            pairs = [
+                (unlike, a, b)
+                for i, a in enumerate(self.persons)
+                for b in self.persons[i + 1 :]
+                if (unlike := self._unlike(a, b)) is not None
+            ]
+            if not pairs:
+                return
+            _, a, b = min(pairs, key=lambda pair: pair[0])
+            a.faces.update(b.faces)
+            a.samples += b.samples
+            a.last = max(a.last, b.last)
+            self.persons.remove(b)
+
+    def _unlike(self, a: Person, b: Person) -> float | None:
+        """How much the looks of two pieces differ, ``None`` if they cannot be one person."""
+        if not (a.samples and b.samples) or a.faces.keys() & b.faces.keys():
+            return None
+        unlike = float(np.abs(np.median(a.samples, 0) - np.median(b.samples, 0)).mean())
+        early, late = sorted((a, b), key=lambda p: min(p.faces))
+        begin = min(late.faces)
+        near = False
+        if early.last < begin and (begin - early.last) / self.fps < _FORGET:
+            size = max(early.face.size, late.faces[begin].size)
+            away = np.linalg.norm(early.expected(begin, self.fps) - late.faces[begin].centre)
+            near = bool(away < _REACH_MOST * size)
+        return unlike if unlike < _SAME[near] else None
+
 
 def looks_of(image: np.ndarray, face: Face) -> np.ndarray:
-    """How the head looks: float32 ``[6, 6, 3]`` Lab means over an upright square of 1.6 face sizes."""
+    """How the head looks: float32 ``[6, 6, 3]`` Lab means over an upright square of 1.2 face sizes, without the
+    mean lightness, which flashes and shade change."""
     import cv2
 
     from .search import crop, place_of
 
     x, y, size, angle = place_of(face)
-    pixels, _ = crop(image, x, y, 1.6 * size, angle, 24)
+    pixels, _ = crop(image, x, y, 1.2 * size, angle, 24)
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
-    return cv2.resize(lab, (6, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
+    looks = cv2.resize(lab, (6, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
+    looks[..., 0] -= looks[..., 0].mean()
+    return looks
