@@ -12,7 +12,7 @@ DRIVE   ?=
 OUTPUT  ?= output
 
 PY  := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP := $(PY) -m pip install -qq --disable-pip-version-check
 
 # A ComfyUI to test with: named, or the one in whose custom_nodes this folder stands, or in the home folder.
 COMFYUI_PATH ?= $(firstword $(foreach d,$(abspath ../..) $(HOME)/ComfyUI,$(if $(wildcard $(d)/comfy/samplers.py),$(d))))
@@ -60,13 +60,13 @@ define check_opencv
 endef
 
 $(LIGHT): | $(PY)
-	@echo "Installing what the demo needs (about 1 GB on disk, once)"
+	@echo "Installing what the demo needs (about 1 GB on disk; takes minutes, once)"
 	@$(PIP) -e . -c constraints.txt
 	$(check_opencv)
 	@rm -f $(VENV)/.light-* && touch $@
 
 $(FULL): | $(PY)
-	@echo "Installing what the tests need, PyTorch included (several GB, once)"
+	@echo "Installing what the tests need, PyTorch included (several GB; takes minutes, once)"
 	@$(PIP) -e . -r requirements-dev.txt $(HOST_NEEDS:%=-r %) -c constraints.txt
 	$(check_opencv)
 	@rm -f $(VENV)/.full-* $(VENV)/.light-* && touch $@ $(LIGHT)
