@@ -58,9 +58,50 @@ def test_example_workflow(comfy, name):
     for box in FACES[name]:
         assert movement(frames, box) > 2, "the face does not move"
     assert movement(frames, (0, 0, 0.08, 0.08)) < 1, "the background moves"
+    changed = max(abs(f.astype("float32") - frames[0]).mean() for f in frames[:: len(frames) // 8])
+    assert changed < 15, "much more than the faces changes"
     bar = job.progress(id_of(graph, "TroupeWarpRender"))
     assert bar == sorted(bar) and bar[-1] == len(frames) and len(bar) > 3
     assert job.previews > 0
+
+
+def test_sound_of_the_clip_comes_along(comfy):
+    """A driving clip with sound gives a result with sound, both as long as the clip."""
+    add_sound(ROOT / "assets" / "drive.mp4", comfy.base / "input" / "speaks.mp4", seconds=1.0)
+    graph = workflow("one_person_from_a_clip")
+    graph["v"] = {"class_type": "LoadVideo", "inputs": {"file": "speaks.mp4"}}
+    graph[id_of(graph, "TroupeMotionFromVideo")]["inputs"]["video"] = ["v", 0]
+    job = comfy.run(graph)
+    assert job.status == "success", job.events[-1]
+    import av
+
+    with av.open(str(comfy.path_of(job.files(id_of(graph, "SaveVideo"))[0]))) as clip:
+        frames = sum(1 for _ in clip.decode(video=0))
+        clip.seek(0)
+        loud = max(float(abs(f.to_ndarray()).max()) for f in clip.decode(audio=0))
+        length = float(clip.streams.audio[0].duration * clip.streams.audio[0].time_base)
+    assert frames == 25 and abs(length - 1.0) < 0.07 and loud > 0.1
+
+
+def add_sound(source: Path, target: Path, seconds: float) -> None:
+    """The first seconds of a clip, with a tone."""
+    import av
+    import numpy as np
+
+    frames, fps, _ = read(source)
+    count = round(seconds * fps)
+    tone = 0.5 * np.sin(np.arange(round(seconds * 16000)) * 0.2, dtype=np.float32)
+    with av.open(str(target), "w") as out:
+        video = out.add_stream("h264", rate=round(fps))
+        video.width, video.height, video.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        sound = out.add_stream("aac", rate=16000, layout="mono")
+        packets = [
+            p for f in frames[:count] for p in video.encode(av.VideoFrame.from_ndarray(f, format="rgb24"))
+        ]
+        wave = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        wave.sample_rate = 16000
+        for packet in (*packets, *video.encode(None), *sound.encode(wave), *sound.encode(None)):
+            out.mux(packet)
 
 
 def test_detect_faces_shows_who_is_who(comfy):
