@@ -68,6 +68,9 @@ examples:
   troupe animate party.jpg --face 3 --drive laugh --face 1 --drive anna.csv --region lips -o party.mp4
 """
 
+_FACES = "example:\n  troupe faces two.jpg -o drawn.png --json two.json"
+_MOTION = "examples:\n  troupe motion anna.mp4 -o anna.csv\n  troupe motion couple.mp4 --face 2 -o her.npz"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -118,9 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, add_options, about, epilog in (
         (_animate, _animate_options, "make a video in which the faces of a picture act", _ANIMATE),
-        (_faces, _faces_options, "find the faces of a picture, numbered from the left", ""),
-        (_motion, _motion_options, "write a drive's motion to a file", ""),
-        (_plot, _plot_options, "draw a motion over time", ""),
+        (_faces, _faces_options, "find the faces of a picture, numbered from the left", _FACES),
+        (_motion, _motion_options, "write a drive's motion to a file", _MOTION),
+        (_plot, _plot_options, "draw a motion over time", "example:\n  troupe plot anna.csv -o anna.png"),
     ):
         told = {"help": about, "description": about.capitalize() + ".", "epilog": epilog}
         command = commands.add_parser(run.__name__[1:], **told, formatter_class=plain, allow_abbrev=False)

@@ -208,7 +208,7 @@ def test_a_portrait_acts(capsys, here):
             "--seconds",
             "0.6",
             "--size",
-            "320",
+            "256",
             "-o",
             "a.mp4",
             "--sheet",
