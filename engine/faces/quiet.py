@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CHATTER = re.compile(
-    rb"^([IW]\d{4} [\d:.]+ +\d+ .*|[IW]0000 00:00:.*|INFO: (Created TensorFlow Lite|Initialized TensorFlow).*"
+    rb"^(INFO: \[\w+\.cc:\d+\] .*|[IW]\d{4} [\d:.]+ +\d+ .*|[IW]0000 00:00:.*|INFO: (Created TensorFlow Lite|Initialized TensorFlow).*"
     rb"|WARNING: (All log messages before absl|Logging before InitGoogle).*|\s*)$"
 )
 _lock = threading.Lock()

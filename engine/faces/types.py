@@ -143,9 +143,9 @@ class Faces:
         if not 1 <= number <= len(self.tracks):
             count = len(self.tracks)
             have = (
-                "no face was found"
-                if not count
-                else f"{count} face{'s' * (count > 1)} were found, numbered 1 to {count} from the left"
+                ("no face was found", "one face was found, number 1")[count]
+                if count < 2
+                else (f"{count} faces were found, numbered 1 to {count} from the left")
             )
             raise TroupeError(
                 f"Face {number} does not exist",
