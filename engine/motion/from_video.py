@@ -51,6 +51,7 @@ SINGLE_OPPOSITES = (
 # Landmarks say nothing about these.
 BLIND = ("tongueOut", "cheekPuff")
 FIT_ROUNDS, FIT_STEPS = 4, 60
+CHUNK, NEUTRAL_SAMPLE = 512, 1500  # frames at a time, so that long clips fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,25 +92,30 @@ def fit_track(
             "the face is in no frame of the clip",
             "Choose another person or clip",
         )
-    landmarks = track.filled.astype(np.float64)
-    total = FIT_ROUNDS + 1
-    rotation, scale, origin = fit_poses(landmarks, HeadPose.fit(landmarks[0]).to_head(landmarks[0]))
-    rest = find_neutral(to_head(landmarks, rotation, scale, origin)) if neutral is None else neutral
+    landmarks = track.filled
+    rest = clip_neutral(landmarks) if neutral is None else neutral
     rig = build_rig(rest)
     problem = FitProblem.of(rig)
-    report(progress, 1, total)
-    weights = np.zeros((len(landmarks), len(BLENDSHAPES)))
-    for i in range(FIT_ROUNDS):
-        model = rig.rest + np.tensordot(weights, rig.basis, 1)
-        rotation, scale, origin = fit_poses(landmarks, model)
-        weights = problem.solve(to_head(landmarks, rotation, scale, origin) - rig.rest, weights)
-        report(progress, i + 2, total)
-    model = rig.rest + np.tensordot(weights, rig.basis, 1)
-    residual = np.linalg.norm(to_head(landmarks, rotation, scale, origin) - model, axis=-1)[:, :468].mean(1)
+    parts, done = [], 0
+    for part in np.array_split(landmarks, -(-len(landmarks) // CHUNK)):
+        parts.append(problem.fit(part.astype(np.float64)))
+        done += len(part)
+        report(progress, done, len(landmarks))
+    weights, rotation, scale, origin, residual = (np.concatenate(p) for p in zip(*parts, strict=True))
     measured = measured_blendshapes(track)
     head = head_channels(rotation, scale, origin, rig, rest_frame(weights, rotation))
     motion = FaceMotion(weights if measured is None else measured, head, fps)
     return TrackFit(motion, rig, residual.astype(np.float32))
+
+
+def clip_neutral(landmarks: np.ndarray) -> np.ndarray:
+    """The neutral face ``[478, 3]`` in the head frame of ``landmarks [T, 478, 3]``, from at most ``NEUTRAL_SAMPLE``
+    frames spread over the clip."""
+    some = landmarks[np.unique(np.linspace(0, len(landmarks) - 1, NEUTRAL_SAMPLE).astype(int))].astype(
+        np.float64
+    )
+    pose = fit_poses(some, HeadPose.fit(some[0]).to_head(some[0]))
+    return find_neutral(to_head(some, *pose))
 
 
 def fit_poses(landmarks: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -172,6 +178,7 @@ class FitProblem:
     scale: np.ndarray  # weight of each landmark coordinate
     gram: np.ndarray
     step: float
+    rig: Rig
 
     @classmethod
     def of(cls, rig: Rig) -> FitProblem:
@@ -195,7 +202,7 @@ class FitProblem:
         for i, j, strength in dict.fromkeys(pairs):
             gram[i, j] += 0.25 * strength * size[i] * size[j]
             gram[j, i] += 0.25 * strength * size[i] * size[j]
-        return cls(rows, scale, gram, 1 / np.linalg.eigvalsh(gram)[-1])
+        return cls(rows, scale, gram, 1 / np.linalg.eigvalsh(gram)[-1], rig)
 
     @staticmethod
     def stack(field: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -205,14 +212,21 @@ class FitProblem:
         gaps = (field[:, lower] - field[:, upper]) * [0, GAP_WEIGHT, 0]
         return np.concatenate([field * scale, gaps], 1).reshape(len(field), -1)
 
+    def fit(self, landmarks: np.ndarray) -> tuple[np.ndarray, ...]:
+        """``landmarks [T, 478, 3]`` -> weights [T, 52], rotations, scales, origins, residuals [T] (eye distances)."""
+        rig = self.rig
+        weights = np.zeros((len(landmarks), len(BLENDSHAPES)))
+        for _ in range(FIT_ROUNDS):
+            pose = fit_poses(landmarks, rig.rest + np.tensordot(weights, rig.basis, 1))
+            weights = self.solve(to_head(landmarks, *pose) - rig.rest, weights)
+        model = rig.rest + np.tensordot(weights, rig.basis, 1)
+        pose = fit_poses(landmarks, model)
+        residual = np.linalg.norm(to_head(landmarks, *pose) - model, axis=-1)[:, :468].mean(1)
+        return weights, *pose, residual
+
     def solve(self, offsets: np.ndarray, start: np.ndarray) -> np.ndarray:
         """``offsets [T, 478, 3]`` from the rest mesh -> weights [T, 52] (FISTA, Beck and Teboulle 2009)."""
-        right = np.concatenate(
-            [
-                self.stack(part, self.scale) @ self.rows
-                for part in np.array_split(offsets, max(1, len(offsets) // 512))
-            ]
-        )
+        right = self.stack(offsets, self.scale) @ self.rows
         free = np.ones(len(BLENDSHAPES))
         free[[INDEX[n] for n in BLIND]] = 0
         w, ahead, momentum = start, start, 1.0

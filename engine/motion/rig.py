@@ -28,10 +28,9 @@ from .mesh import (
     mean_mesh,
     mirrored,
 )
+from .mesh_solver import MeshSolver
 
 JAW_DEGREES = 17.0
-SCREENING = 0.03
-HANDLE_STIFFNESS = 1e3
 # Iris centre at full gaze: in and out in eye widths, down and up in eye widths.
 GAZE_IN, GAZE_DOWN, GAZE_UP = 0.25, 0.20, 0.18
 
@@ -61,32 +60,6 @@ class Rig:
     def pose(self, weights: np.ndarray) -> np.ndarray:
         """Mesh ``[478, 3]`` under ``weights [52]``."""
         return self.rest + np.tensordot(weights, self.basis, 1)
-
-
-class MeshSolver:
-    """Spreads handle displacements over the mesh graph of one face."""
-
-    def __init__(self, rest: np.ndarray, screening: float = SCREENING):
-        from scipy.sparse import coo_matrix
-
-        edges = mean_mesh().edges
-        length = np.linalg.norm(rest[edges[:, 0]] - rest[edges[:, 1]], axis=1)
-        weight = 0.1 / (length + 0.02)
-        i, j = np.concatenate([edges, edges[:, ::-1]]).T
-        graph = coo_matrix((np.tile(weight, 2), (i, j)), shape=(MESH_POINTS, MESH_POINTS)).tocsr()
-        self.degree = np.asarray(graph.sum(1)).ravel()
-        self.graph, self.screening = graph, screening
-
-    def spread(self, points: list[int], values: np.ndarray) -> np.ndarray:
-        """Solve for all mesh points. ``values [H, K]`` at ``points [H]`` -> ``[468, K]``."""
-        from scipy.sparse import diags
-        from scipy.sparse.linalg import splu
-
-        stiff = np.full(MESH_POINTS, self.screening * self.degree.mean() * 0.1)
-        stiff[points] += HANDLE_STIFFNESS
-        right = np.zeros((MESH_POINTS, values.shape[1]))
-        right[points] = HANDLE_STIFFNESS * values
-        return splu((diags(self.degree + stiff) - self.graph).tocsc()).solve(right)
 
 
 def build_rig(rest: np.ndarray) -> Rig:

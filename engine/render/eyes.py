@@ -152,7 +152,8 @@ class EyeLayer:
         warp = self.warp
         centre = warp.layout.points[self.iris[0]]
         moved = centre + frame.matrix @ (centre - warp.pivot) + frame.shift
-        back = np.linalg.inv(np.eye(2) + frame.matrix[:2, :2])
+        (a, b), (c, d) = np.eye(2) + frame.matrix[:2, :2]
+        back = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
         dx, dy = o.x - np.float32(moved[0]), o.y - np.float32(moved[1])
         x = back[0, 0] * dx + back[0, 1] * dy + centre[0] - self.x0
         y = back[1, 0] * dx + back[1, 1] * dy + centre[1] - self.y0

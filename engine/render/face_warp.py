@@ -16,7 +16,9 @@ from ...kernels.mesh_warp import grid_index, invert_displacement, sample
 from ..faces.types import Face
 from ..motion.face_motion import BLENDSHAPES
 from ..motion.mesh import neck_pivot, rotation_matrix
-from ..motion.rig import MeshSolver, build_rig
+from ..motion.mesh_solver import MeshSolver
+from ..motion.rig import build_rig
+from .creases import CreaseLayer
 from .eyes import EyeLayer
 from .field import (
     APERTURES,
@@ -34,6 +36,7 @@ from .field import (
     head_maps,
     lip_closing_mode,
     rectangle,
+    smoothstep,
 )
 from .mouth import MouthLayer
 
@@ -45,6 +48,7 @@ LOWER_FACE = np.array(
     [name.startswith(("mouth", "jaw")) and name not in ("jawLeft", "jawRight") for name in BLENDSHAPES]
 )
 MAX_LIP_GAP = 0.8  # of the mouth's width
+FAINT = (0.002, 0.006)  # eye distances: displacements of a whole shape that count as none, and as some
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +58,7 @@ class Opening:
     aperture: Aperture
     rows: slice
     columns: slice
-    field: np.ndarray  # [R, 3, h, w] like FaceWarp.field, the lower side
+    field: object  # sparse [3 h w, R] like FaceWarp.field, the lower side
     order: np.ndarray
     modes: slice  # of its guard modes: upper columns, then lower
     gap: np.ndarray  # [columns] rest gap along the face's down axis, eye distances
@@ -88,6 +92,7 @@ class FaceWarp:
         )
         self._build_fields()
         self._build_pose([Layout.of(o.landmarks) for o in others or []])
+        self.creases = CreaseLayer(self, picture)
         self.layers = [*(EyeLayer(self, o, picture) for o in self.openings[1:]), MouthLayer(self, picture)]
 
     # Set-up ----------------------------------------------------------------------------------------
@@ -100,9 +105,8 @@ class FaceWarp:
         spread = field[: CLOSING + 1].reshape(-1, *known.shape)
         field[: CLOSING + 1] = raster.extend(spread, known).reshape(CLOSING + 1, 3, *known.shape)
         taper = edge_taper(self.fine, 0.25 * self.layout.ed)
-        field *= taper
-        field[:, :2] /= self.fine.stride
-        self.field = np.ascontiguousarray(field, np.float32)
+        field = self._in_grid_units(field, taper)
+        self.field = packed(field)
         far_to_near = np.argsort(-np.where(np.isfinite(raster.depth), raster.depth, 1e9), axis=None)
         u, v = raster.uv[..., 0], raster.uv[..., 1]
         wrong_above, wrong_below = np.zeros_like(known), {}
@@ -120,12 +124,26 @@ class FaceWarp:
         for a in APERTURES:
             columns = len(a.upper) - 2
             self.openings.append(
-                self._opening(raster, a, taper, wrong_below[a.name], slice(first, first + 2 * columns))
+                self._opening(raster, a, field, taper, wrong_below[a.name], slice(first, first + 2 * columns))
             )
             first += 2 * columns
 
+    def _in_grid_units(self, field: np.ndarray, taper: np.ndarray) -> np.ndarray:
+        """``[R, 3, h, w]`` pixels to grid units (depth stays in pixels), tapered at the rim. Far from its handles a
+        solve leaves traces too small to see, but enough to touch pixels: these become nothing."""
+        size = np.linalg.norm(field[:, :2], axis=1, keepdims=True) / self.layout.ed
+        field = field * (smoothstep(size, *FAINT) * taper)
+        field[:, :2] /= self.fine.stride
+        return np.ascontiguousarray(field, np.float32)
+
     def _opening(
-        self, raster: Rasteriser, a: Aperture, taper: np.ndarray, wrong: np.ndarray, modes: slice
+        self,
+        raster: Rasteriser,
+        a: Aperture,
+        upper_field: np.ndarray,
+        taper: np.ndarray,
+        wrong: np.ndarray,
+        modes: slice,
     ) -> Opening:
         lines = self.layout.points[[*a.upper, *a.lower], :2]
         side, up, down = (r * self.layout.ed for r in a.reach)
@@ -135,9 +153,8 @@ class FaceWarp:
         rows, cols = self.fine.part(x0 - margins[0], y0 - margins[1], x1 + margins[2], y1 + margins[3])
         ids, bary = raster.lower_weights(a)
         ids, bary = ids[rows, cols], bary[rows, cols]
-        own = raster.apply(ids, bary, self.modes) * taper[rows, cols]
-        own[:, :2] /= self.fine.stride
-        field = np.where((ids[..., 0] >= 0), own, self.field[:, :, rows, cols]).astype(np.float32)
+        own = self._in_grid_units(raster.apply(ids, bary, self.modes), taper[rows, cols])
+        field = np.where(ids[..., 0] >= 0, own, upper_field[:, :, rows, cols]).astype(np.float32)
         depth = np.where(np.isfinite(raster.depth), raster.depth, 1e9)[rows, cols]
         order = np.argsort(-depth, axis=None)
         order = order[~wrong[rows, cols].ravel()[order]]
@@ -146,9 +163,7 @@ class FaceWarp:
         )
         between = self.modes[:, list(a.lower[1:-1]), :2] - self.modes[:, list(a.upper[1:-1]), :2]
         gap_modes = (between @ self.layout.down / self.layout.ed).astype(np.float32)
-        return Opening(
-            a, rows, cols, np.ascontiguousarray(field), order, modes, (lower - upper)[1:-1], gap_modes
-        )
+        return Opening(a, rows, cols, packed(field), order, modes, (lower - upper)[1:-1], gap_modes)
 
     def _build_pose(self, others: list[Layout]) -> None:
         layout = self.layout
@@ -217,10 +232,12 @@ class FaceWarp:
         points = self.layout.points[index] + np.tensordot(frame.c, self.modes[:, index], 1)
         return (points + (points - self.pivot) @ frame.matrix.T + frame.shift)[:, :2]
 
+    @staticmethod
     def _invert(
-        self, field: np.ndarray, c: np.ndarray, order: np.ndarray
+        field, c: np.ndarray, order: np.ndarray, grid: Grid
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        d = (c @ field.reshape(len(c), -1)).reshape(field.shape[1:])
+        """Inverse expression field on a grid, and the forward change of depth."""
+        d = (field @ c).reshape(3, grid.height, grid.width)
         return (*invert_displacement(d[0], d[1], order), d[2])
 
     def _pose_displacement(
@@ -238,7 +255,9 @@ class FaceWarp:
     def source_map(self, frame: Frame) -> tuple[np.ndarray, Grid]:
         """Where each pixel of the moved region comes from: float32 [h, w, 2] pixels, and the region's grid."""
         grid = self.fine
-        ex, ey, ez = self._invert(self.field, frame.c, self.order) if frame.expressive else (None, None, None)
+        ex, ey, ez = (
+            self._invert(self.field, frame.c, self.order, grid) if frame.expressive else (None, None, None)
+        )
         gx, gy = grid_index(grid.height, grid.width)
         px = py = None
         if frame.posed:
@@ -270,7 +289,7 @@ class FaceWarp:
         if not np.abs(frame.c @ opening.gap_modes).max() > 1e-5:
             return
         sub = self.fine.sub(rows, cols)
-        ex, ey, _ = self._invert(opening.field, frame.c, opening.order)
+        ex, ey, _ = self._invert(opening.field, frame.c, opening.order, sub)
         gx, gy = grid_index(sub.height, sub.width)
         low = compose(ex, ey, px[rows, cols], py[rows, cols], gx, gy) if frame.posed else (ex, ey)
         axes = self.axes(frame)
@@ -314,7 +333,12 @@ class FaceWarp:
             min(where.shape[0], canvas.shape[0] - region.y0),
             min(where.shape[1], canvas.shape[1] - region.x0),
         )
-        patch = sample(canvas, where[:h, :w], None, cubic=True)
+        source = self.creases.shaded(canvas, frame.c)
+        patch = sample(source, where[:h, :w], None)
+        # Faces deserve the crisper cubic; hair and neck move less than one sees.
+        x0, y0 = max(self.fine.x0 - region.x0, 0), max(self.fine.y0 - region.y0, 0)
+        x1, y1 = min(self.fine.x1 - region.x0, w), min(self.fine.y1 - region.y0, h)
+        patch[y0:y1, x0:x1] = sample(source, where[y0:y1, x0:x1], None, cubic=True)
         canvas[region.y0 : region.y0 + h, region.x0 : region.x0 + w] = patch
         for layer in self.layers:
             layer.draw(canvas, frame)
@@ -329,6 +353,13 @@ class Frame:
     shift: np.ndarray
     posed: bool
     expressive: bool
+
+
+def packed(field: np.ndarray):
+    """``[R, 3, h, w]`` as a sparse float32 matrix [3 h w, R]: most shapes move only a part of the face."""
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(field.reshape(len(field), -1).T.astype(np.float32))
 
 
 def compose(ex, ey, px, py, gx, gy) -> tuple[np.ndarray, np.ndarray]:

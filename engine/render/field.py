@@ -29,7 +29,8 @@ from ..motion.mesh import (
     mean_mesh,
     mirrored,
 )
-from ..motion.rig import MeshSolver, Rig
+from ..motion.mesh_solver import MeshSolver
+from ..motion.rig import Rig
 
 FINE_STRIDE, COARSE_STRIDE = 1 / 20, 1 / 8
 MIN_STRIDE = 2
@@ -324,6 +325,8 @@ def head_maps(layout: Layout, grid: Grid, others: list[Layout]) -> tuple[np.ndar
         gx, gy = grid.index(of.points[list(FACE_OVAL), 0], of.points[list(FACE_OVAL), 1])
         mask = np.zeros((grid.height, grid.width), np.uint8)
         cv2.fillPoly(mask, [np.rint(np.stack([gx, gy], -1)).astype(np.int32)], 1)
+        if not mask.any():  # off this grid: too far away to matter
+            return mask > 0, np.full(mask.shape, 1e6, np.float32)
         return mask > 0, cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) * cell
 
     inside, distance = oval_distance(layout)

@@ -88,15 +88,19 @@ class MouthLayer:
         lines = [layout.uv(points[list(ids), :2]) for ids in (INNER_UPPER_LIP, INNER_LOWER_LIP)]
         self.rest_up, self.rest_low = lines
         self.gap = float((lines[1][:, 1] - lines[0][:, 1]).max())
-        self.light = self._light(picture)
+        skin = self._skin(picture)
+        self.light = float(np.clip(skin @ [0.3, 0.55, 0.15] / 0.62, 0.25, 1.2))
+        # Teeth take a little of the light's colour, as far as skin tells it.
+        tint = skin / max(float(skin.max()), 1e-3) / [1.0, 0.80, 0.70]
+        self.enamel = (ENAMEL * np.clip(1 + 0.35 * (tint - 1), 0.8, 1.1)).astype(np.float32)
         self.scale = float(np.clip((lines[0][-1, 0] - lines[0][0, 0]) / 0.86, 0.55, 1.15))
         self.half = max(float(lines[0][-1, 0] - lines[0][0, 0]) / 2, 0.05)
         self.open = self.gap > PHOTO_GAP
         if self.open:
             self._keep_photo(picture)
 
-    def _light(self, picture: np.ndarray) -> float:
-        """Brightness of the cheeks against an evenly lit face."""
+    def _skin(self, picture: np.ndarray) -> np.ndarray:
+        """Colour of the cheeks, [3] in 0..1."""
         height, width = picture.shape[:2]
         r = max(1, round(0.05 * self.ed))
         patches = []
@@ -106,7 +110,7 @@ class MouthLayer:
             patches.append(
                 as_unit(picture[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1]).mean((0, 1))
             )
-        return float(np.clip(np.median(patches, 0) @ [0.3, 0.55, 0.15] / 0.62, 0.25, 1.2))
+        return np.median(patches, 0)
 
     def _keep_photo(self, picture: np.ndarray) -> None:
         """The picture's own mouth, and the brightness of its teeth."""
@@ -205,7 +209,7 @@ class MouthLayer:
         gum = smooth(v, 0.84 * height, 0.92 * height) * (np.abs(t) < half * 0.97)
         colour = colour + (GUM * np.float32(self.light * 0.85) - colour) * gum[..., None]
         alpha = tooth[..., 3] * hit
-        return colour + (tooth[..., :3] * ENAMEL * dim - colour) * alpha[..., None]
+        return colour + (tooth[..., :3] * self.enamel * dim - colour) * alpha[..., None]
 
     def own_mouth(self, colour: np.ndarray, o: Outline, v_skull: float) -> np.ndarray:
         """Lay the picture's own teeth over ``colour``: as wide as the mouth is now. They belong to the skull, so

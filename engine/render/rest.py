@@ -22,8 +22,8 @@ BLINKS = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
 MOUTH = np.array([name.startswith(("mouth", "jaw", "cheekPuff", "tongue")) for name in BLENDSHAPES])
 # Mouth activity (sum of weights) from which a drive owns the mouth, how long it keeps it, and how fast it takes it.
 ACTIVE, HOLD_SECONDS, EASE_SECONDS = 0.25, 0.6, 0.15
-# A slight smile is nobody's rest; a mouth opened wider than this (eye distances) cannot be shut believably.
-SMILE_FLOOR, GAP_FADE = 0.10, (0.20, 0.35)
+# A slight smile is anybody's rest; a clear one is a little more than corners and width tell. A mouth opened wider than this (eye distances) cannot be shut believably.
+SMILE_FLOOR, SMILE_GAIN, GAP_FADE = 0.10, 1.9, (0.20, 0.35)
 # A driver who walks about would drag the head out of the picture: beyond this only the sway around the
 # driver's own slow path is kept (eye distances, seconds).
 WANDER, WANDER_SECONDS = 0.25, 2.0
@@ -39,7 +39,7 @@ def picture_smile(rig: Rig) -> float:
     full = rig.basis[SMILES].sum(0)
     effect = features(rig.rest + full) - features(rig.rest)
     smile = float((features(rig.rest) - features(mean)) @ effect / (effect @ effect))
-    return float(np.clip((smile - SMILE_FLOOR) / (1 - SMILE_FLOOR), 0, 1))
+    return float(np.clip((smile - SMILE_FLOOR) * SMILE_GAIN, 0, 1))
 
 
 def picture_gap(rig: Rig) -> float:
@@ -71,9 +71,10 @@ def meet(motion: FaceMotion, rig: Rig, mode: str) -> tuple[np.ndarray, np.ndarra
         owned = mouth_ownership(motion)
         smile, gap = picture_smile(rig), picture_gap(rig)
         asked = weights[:, SMILES].mean(1)
-        weights[:, SMILES] -= (owned * smile)[:, None]
         # A drive that smiles as the picture does keeps the picture's own mouth, teeth and all.
         unlike = 1 - np.clip(asked / max(smile, 0.2), 0, 1)
+        less = weights[:, SMILES] - (owned * smile)[:, None]
+        weights[:, SMILES] = np.where(less < 0, less * unlike[:, None], less)
         closable = 1 - np.clip((gap - GAP_FADE[0]) / (GAP_FADE[1] - GAP_FADE[0]), 0, 1)
         closing = (owned * unlike * closable).astype(np.float32)
     return weights.astype(np.float32), head.astype(np.float32), closing
