@@ -73,9 +73,7 @@ class Scenes:
         shrink = max(1, int(1 / scale))
         if shrink > 1:
             h, w = image.shape[0] // shrink, image.shape[1] // shrink
-            image = cv2.resize(
-                image[: h * shrink, : w * shrink], (w, h), interpolation=cv2.INTER_AREA
-            )
+            image = cv2.resize(image[: h * shrink, : w * shrink], (w, h), interpolation=cv2.INTER_AREA)
         step = scale * shrink
         angle = np.radians(copy.roll)
         cos, sin = np.cos(angle) * step, np.sin(angle) * step
@@ -89,9 +87,7 @@ class Scenes:
         head = np.zeros(image.shape[:2], np.float32)
         axes = 0.72 * portrait.size / shrink, 0.95 * portrait.size / shrink
         centre = tuple(np.round((middle - (0, 0.12 * portrait.size / shrink)) * 16).astype(int).tolist())
-        cv2.ellipse(
-            head, centre, tuple(int(a * 16) for a in axes), 0, 0, 360, 1.0, -1, cv2.LINE_AA, 4
-        )
+        cv2.ellipse(head, centre, tuple(int(a * 16) for a in axes), 0, 0, 360, 1.0, -1, cv2.LINE_AA, 4)
         head = cv2.GaussianBlur(head, (0, 0), max(0.5, 0.04 * portrait.size / shrink))
         how = cv2.INTER_CUBIC if step > 1 else cv2.INTER_LINEAR
         pasted = cv2.warpAffine(image, matrix, (width, height), flags=how).astype(np.float32)
