@@ -12,7 +12,8 @@ from .backend import TILE, Backend
 from .track import Seen, Tracker, looks_of
 from .types import Face
 
-_FULL_SECONDS, _COARSE_SECONDS = 2.0, 0.5  # how often newcomers are looked for: small ones, larger ones
+_FULL_SECONDS, _COARSE_SECONDS = 3.2, 0.8  # how often newcomers are looked for: small ones, larger ones
+_AGAIN_SECONDS = 9.6  # how often also where nothing has changed
 _CONFIRM_SECONDS = 0.2  # how often the detector checks that what is followed still is a face
 _DOUBT = 0.72  # confidence under which (profiles, hands before the face) every frame is checked
 _STEADY = 0.012  # face sizes a doubtful mesh may move when looked at again: a mesh that slips off creeps on
@@ -31,6 +32,7 @@ class ClipReader:
     def __init__(self, backend: Backend, fps: float | None, min_size: float, min_confidence: float):
         self.backend, self.min_size, self.min_confidence = backend, min_size, min_confidence
         self.tracker = Tracker(fps)
+        self.memory = search.Memory()
         self.frame = 0
         self.largest_rejected = 0.0
 
@@ -83,7 +85,9 @@ class ClipReader:
             return None
         sure = last.confidence
         if self._every(_CONFIRM_SECONDS) or last.confidence < _DOUBT:
-            sure = search.confirm(image, self.backend, face)
+            sure = search.confirm(image, self.backend, face, search.CONFIRM_AT[2:3])
+            if sure < _DOUBT:  # one look does for a clear face
+                sure = search.confirm(image, self.backend, face)
             if sure < 0.6 * self.min_confidence:  # lenient: the profile of a known face is still that face
                 return None
         return self._steady(image, replace(face, confidence=sure))
@@ -114,10 +118,12 @@ class ClipReader:
         return None
 
     def _newcomers(self, image: np.ndarray, known: list[Face]) -> list[Face]:
+        if self._every(_AGAIN_SECONDS):
+            self.memory.clear()
         if self._every(_FULL_SECONDS):
             effort = search.Effort(self.min_size, 400)
         elif self._every(_COARSE_SECONDS):
             effort = search.Effort(2.5 * self.min_size, 100)
         else:
             return []
-        return search.faces_in(image, self.backend, effort, self.min_confidence, known)
+        return search.faces_in(image, self.backend, effort, self.min_confidence, known, self.memory)

@@ -19,9 +19,10 @@ from .types import Face
 _SMALLEST = 20.0  # pixels in a tile: found at any roll up to 90 degrees
 _OVERLAP = 48  # pixels: a face of one level's size (20 to 40) with its surroundings fits into the overlap
 _FLAT = 3.0  # grey levels of standard deviation below which a tile shows nothing
+_CHANGE = 12  # grey levels of a sixteenth of a tile: noise and compression stay below, a face does not
 _SURE = 0.88  # detector score below which the face may be rotated (upright ones score 0.84 to 0.96, lying ones less)
 _TILT = 25.0  # degrees from which the detector's angle is too small or wrong
-_CONFIRM_AT = (3.2, 2.2, 1.6, 1.3)  # sides of the confirming crops in face sizes
+CONFIRM_AT = (3.2, 2.2, 1.6, 1.3)  # sides of the confirming crops in face sizes
 _ROLLS = (0, 45, -45, 90, -90, 135, -135, 180)
 
 
@@ -33,11 +34,31 @@ class Effort:
     max_tiles: int = 1500
 
 
-def candidates(image: np.ndarray, backend: Backend, effort: Effort) -> list[Candidate]:
+class Memory(dict):
+    """Tiles of a clip as they were when last looked at (small copies): what has not changed since shows nobody
+    new. Give one to every search of the clip."""
+
+    def unchanged(self, key: tuple[float, int, int], tile: np.ndarray) -> bool:
+        """Whether the tile is as it was; notes how it is now if not."""
+        import cv2
+
+        small = cv2.resize(tile, (16, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
+        before = self.get(key)
+        if before is not None and np.abs(small - before).max() < _CHANGE:
+            return True
+        self[key] = small
+        return False
+
+
+def candidates(
+    image: np.ndarray, backend: Backend, effort: Effort, memory: Memory | None = None
+) -> list[Candidate]:
     """Candidates in a uint8 ``[H, W, 3]`` picture, best first, at most one per place, in its pixels."""
     found: list[Candidate] = []
     for scale, left, top, tile in _tiles(image, effort):
         if tile[::4, ::4].std() < _FLAT:
+            continue
+        if memory is not None and memory.unchanged((scale, left, top), tile):
             continue
         found += [
             Candidate((c.x + left) / scale, (c.y + top) / scale, c.size / scale, c.angle, c.score)
@@ -240,7 +261,7 @@ def plausible(face: Face) -> bool:
     )
 
 
-def confirm(image: np.ndarray, backend: Backend, face: Face) -> float:
+def confirm(image: np.ndarray, backend: Backend, face: Face, margins: Sequence[float] = CONFIRM_AT) -> float:
     """How sure the detector is that a face is where the mesh lies, 0..1, with 0.5 the line to draw.
 
     The mesh's presence score says 1 for many a hand and vase. The detector, looking at the same spot upright at
@@ -248,7 +269,7 @@ def confirm(image: np.ndarray, backend: Backend, face: Face) -> float:
     """
     x, y, size, angle = place_of(face)
     total = 0.0
-    for margin in _CONFIRM_AT:
+    for margin in margins:
         tile, _ = crop(image, x, y, margin * size, angle, TILE)
         middle, expected = TILE / 2, TILE / margin
         total += max(
@@ -261,7 +282,7 @@ def confirm(image: np.ndarray, backend: Backend, face: Face) -> float:
             ),
             default=0.0,
         )
-    return float(np.clip(2 * total / len(_CONFIRM_AT) - 1, 0.0, 1.0))
+    return float(np.clip(2 * total / len(margins) - 1, 0.0, 1.0))
 
 
 def faces_in(
@@ -270,15 +291,17 @@ def faces_in(
     effort: Effort,
     min_confidence: float,
     known: Sequence[Face] = (),
+    memory: Memory | None = None,
 ) -> list[Face]:
     """All faces of one picture, largest first.
 
     Args:
         image: uint8 ``[H, W, 3]``.
         known: Faces already followed there; what coincides with one of them is left out.
+        memory: For a clip: parts that have not changed since the last search are skipped.
     """
     found: list[Face] = []
-    for c in candidates(image, backend, effort):
+    for c in candidates(image, backend, effort, memory):
         if any(taken(c, face) for face in (*known, *found)):
             continue
         face = face_at(image, backend, c, min_confidence)
