@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +55,10 @@ def available() -> bool:
     found = importlib.util.find_spec("mediapipe")
     if found is None or not found.submodule_search_locations:
         return False
-    return importlib.util.find_spec("mediapipe.python._framework_bindings") is not None
+    return any(
+        next((Path(folder) / "python").glob("_framework_bindings*"), None) is not None
+        for folder in found.submodule_search_locations
+    )
 
 
 class Solutions:
@@ -109,8 +113,6 @@ class _Graph:
     """A running mediapipe graph with one image in; call it for a dict of its outputs."""
 
     def __init__(self, config: str, getters: dict[str, str]):
-        from pathlib import Path
-
         import mediapipe
         from mediapipe.python import packet_creator, packet_getter
         from mediapipe.python._framework_bindings import calculator_graph, image_frame, resource_util

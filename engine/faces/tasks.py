@@ -12,6 +12,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,8 @@ class Tasks:
                     output_face_blendshapes=_BLENDSHAPES in parts,
                 )
             )
-            self.detect(np.zeros((TILE, TILE, 3), np.uint8))
-            self.mesh(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
+            self._detector.detect(self._image(np.zeros((TILE, TILE, 3), np.uint8)))
+        self._fresh = True
 
     def detect(self, tile: np.ndarray) -> list[Candidate]:
         height, width = tile.shape[:2]
@@ -118,8 +119,11 @@ class Tasks:
         return found
 
     def mesh(self, crop: np.ndarray) -> Mesh | None:
-        with self._lock:
+        # The landmark network chatters when it first runs, which is when there first is a face.
+        with self._lock, quiet() if self._fresh else nullcontext():
             result = self._mesher.detect(self._image(crop))
+        if result.face_landmarks:
+            self._fresh = False
         if not result.face_landmarks or len(result.face_landmarks[0]) != LANDMARKS:
             return None
         height, width = crop.shape[:2]
