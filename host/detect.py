@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from .folders import face_model
+from .folders import model_folders
 from .progress import NodeProgress
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def detect(clip: Clip, name: str = "image", **options) -> Faces:
     """
     from ..engine.faces import find_faces, require_faces
 
-    faces = find_faces(clip.frames, fps=clip.fps, model_path=face_model(), progress=NodeProgress(), **options)
+    faces = find_faces(
+        clip.frames, fps=clip.fps, model_folders=model_folders(), progress=NodeProgress(), **options
+    )
     require_faces(faces, name)
     for note in (*clip.notes, *faces.notes):
         logging.warning("Troupe: %s", note)

@@ -13,7 +13,6 @@ from pathlib import Path
 from ..engine.errors import TroupeError
 
 MODEL_FOLDER = "mediapipe"
-FACE_MODEL = "face_landmarker.task"
 MOTION_FOLDER = "motion"
 
 
@@ -126,12 +125,10 @@ def register_models() -> None:
     folder_paths.add_model_folder_path(MODEL_FOLDER, os.path.join(folder_paths.models_dir, MODEL_FOLDER))
 
 
-def face_model() -> str | None:
-    """Path of ``face_landmarker.task`` in the ``mediapipe`` (or core's ``detection``) model folders."""
+def model_folders() -> list[str]:
+    """Where ``face_landmarker.task`` may lie: ``models/mediapipe`` and core's ``models/detection``, wherever the
+    user has put them."""
     import folder_paths
 
-    for folder in (MODEL_FOLDER, "detection"):
-        found = folder_paths.get_full_path(folder, FACE_MODEL)
-        if found:
-            return found
-    return None
+    known = folder_paths.folder_names_and_paths
+    return [path for name in (MODEL_FOLDER, "detection") if name in known for path in known[name][0]]

@@ -56,9 +56,38 @@ class TestSink(io.ComfyNode):
         return io.NodeOutput()
 
 
+class TestCoreLandmarks(io.ComfyNode):
+    """Our faces in the form in which core's own detector gives its."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestCoreLandmarks",
+            category="tests",
+            inputs=[io.Custom("TROUPE_FACES").Input("faces")],
+            outputs=[io.Custom("FACE_LANDMARKS").Output()],
+        )
+
+    @classmethod
+    def execute(cls, faces) -> io.NodeOutput:
+        def entry(face):
+            xyz = face.landmarks.copy()
+            return {
+                "landmarks_xy": xyz[:, :2],
+                "landmarks_3d": xyz,
+                "blendshapes": {},
+                "score": face.confidence,
+            }
+
+        frames = [[entry(f) for f in reversed(faces.at(t)) if f is not None] for t in range(faces.frames)]
+        return io.NodeOutput(
+            {"frames": frames, "image_size": (faces.height, faces.width), "connection_sets": {}}
+        )
+
+
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSink]
+        return [TestImage, TestSink, TestCoreLandmarks]
 
 
 async def comfy_entrypoint():
