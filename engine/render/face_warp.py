@@ -15,7 +15,7 @@ import numpy as np
 from ...kernels.mesh_warp import grid_index, invert_displacement, sample
 from ..faces.types import Face
 from ..motion.face_motion import BLENDSHAPES
-from ..motion.mesh import neck_pivot, rotation_matrix
+from ..motion.mesh import FACE_OVAL, neck_pivot, rotation_matrix
 from ..motion.mesh_solver import MeshSolver
 from ..motion.rig import build_rig
 from .creases import CreaseLayer
@@ -43,6 +43,8 @@ from .mouth import MouthLayer
 # Soft limits L tanh(v / L): beyond them the 2.5D turn tears (degrees, then eye distances).
 POSE_LIMITS = np.array([22.0, 26.0, 22.0, 0.45, 0.45, 1.5])
 SHAPES = len(BLENDSHAPES)
+# How far (eye distances) a head may leave a border it touches, and how much more per distance from it.
+ROOM = (0.10, 0.50)
 CLOSING = SHAPES  # index of the lip-closing mode; the aperture modes follow it
 LOWER_FACE = np.array(
     [name.startswith(("mouth", "jaw")) and name not in ("jawLeft", "jawRight") for name in BLENDSHAPES]
@@ -218,7 +220,20 @@ class FaceWarp:
         base = self.layout.pose.rotation
         turn = base @ rotation_matrix(pitch, yaw, roll) @ base.T / (1 + 0.12 * z)
         shift = (self.layout.right * x + self.layout.down * y) * self.layout.ed
-        return turn - np.eye(3), np.array([*shift, 0.0])
+        matrix, shift = turn - np.eye(3), np.array([*shift, 0.0])
+        keep = self._within_picture(matrix, shift)
+        return matrix * keep, shift * keep
+
+    def _within_picture(self, matrix: np.ndarray, shift: np.ndarray) -> float:
+        """How much of a head motion the picture has room for, 0..1. What leaves a border behind uncovers what was never
+        photographed: the nearer the head is to that border, the less it may move away from it."""
+        points = self.layout.points[list(FACE_OVAL)]
+        moved = ((points - self.pivot) @ matrix.T + shift)[:, :2] / self.layout.ed
+        height, width = self.picture_size
+        room = np.stack([points[:, :2], [width, height] - points[:, :2]]).clip(0) / self.layout.ed
+        used = np.stack([moved, -moved]).clip(0) / (ROOM[0] + ROOM[1] * room)
+        most = float(used.max())
+        return float((1 + most**4) ** -0.25)
 
     def pose_frame(self, c: np.ndarray, head: np.ndarray) -> Frame:
         """Everything that a frame's layers need to know about where things are."""
