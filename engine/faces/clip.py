@@ -16,6 +16,7 @@ _FULL_SECONDS, _COARSE_SECONDS = 3.2, 0.8  # how often newcomers are looked for:
 _AGAIN_SECONDS = 9.6  # how often also where nothing has changed
 _CONFIRM_SECONDS = 0.2  # how often the detector checks that what is followed still is a face
 _DOUBT = 0.72  # confidence under which (profiles, hands before the face) every frame is checked
+_CLEAR = 0.8  # confidence of faces seen from the front
 _STEADY = 0.012  # face sizes a doubtful mesh may move when looked at again: a mesh that slips off creeps on
 _LOOK_FOR_SECONDS = 1.5  # how long somebody lost is looked for nearby in every frame
 
@@ -86,7 +87,7 @@ class ClipReader:
         sure = last.confidence
         if self._every(_CONFIRM_SECONDS) or last.confidence < _DOUBT:
             sure = search.confirm(image, self.backend, face, search.CONFIRM_AT[2:3])
-            if sure < _DOUBT:  # one look does for a clear face
+            if min(sure, last.confidence) < _CLEAR:  # one look does for a clear face
                 sure = search.confirm(image, self.backend, face)
             if sure < 0.6 * self.min_confidence:  # lenient: the profile of a known face is still that face
                 return None
