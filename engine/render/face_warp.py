@@ -106,7 +106,7 @@ class FaceWarp:
         field = raster.apply(ids, bary, self.modes)
         spread = field[: CLOSING + 1].reshape(-1, *known.shape)
         field[: CLOSING + 1] = raster.extend(spread, known).reshape(CLOSING + 1, 3, *known.shape)
-        taper = edge_taper(self.fine, 0.25 * self.layout.ed)
+        taper = edge_taper(self.fine, 0.25 * self.layout.ed, self.picture_size)
         field = self._in_grid_units(field, taper)
         self.field = packed(field)
         far_to_near = np.argsort(-np.where(np.isfinite(raster.depth), raster.depth, 1e9), axis=None)
@@ -174,7 +174,7 @@ class FaceWarp:
         for grid in (self.fine, self.coarse):
             weight, depth = head_maps(layout, grid, others)
             if grid is self.coarse:
-                weight = weight * edge_taper(grid, 0.30 * layout.ed)
+                weight = weight * edge_taper(grid, 0.30 * layout.ed, self.picture_size)
             x, y = grid.nodes()
             order = np.argsort(-depth, axis=None)
             self.pose_maps.append(

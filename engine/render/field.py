@@ -305,10 +305,14 @@ class Rasteriser:
         return flat.T.reshape(field.shape)
 
 
-def edge_taper(grid: Grid, pixels: float) -> np.ndarray:
-    """[H, W]: 0 at the grid's rim, 1 further inside than ``pixels``."""
+def edge_taper(grid: Grid, pixels: float, size: tuple[int, int]) -> np.ndarray:
+    """[H, W]: 0 at the grid's rim, 1 further inside than ``pixels``. A rim on the picture's own border does not count:
+    nothing lies beyond it that would have to fit, and hair pinned to it would smear."""
     x, y = grid.nodes()
-    inside = np.minimum(np.minimum(x - grid.x0, grid.x1 - 1 - x), np.minimum(y - grid.y0, grid.y1 - 1 - y))
+    inside = np.full(x.shape, 1e6)
+    rims = ((x - grid.x0, grid.x0 > 0), (y - grid.y0, grid.y0 > 0), (grid.x1 - 1 - x, grid.x1 < size[1]), (grid.y1 - 1 - y, grid.y1 < size[0]))  # fmt: skip
+    for distance, counts in rims:
+        inside = np.minimum(inside, distance) if counts else inside
     return smoothstep(inside - grid.stride / 2, 0, pixels)
 
 
