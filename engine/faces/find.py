@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,6 @@ def find_faces(
     """
     _check(fps, max_faces, min_size, min_confidence)
     total = pictures.count_of(frames)
-    model: Backend | None = None
-    first = second = None
     stream = pictures.iterate(frames)
     first = next(stream)
     model = open_backend(backend, model_path, model_folders)
@@ -70,7 +68,7 @@ def find_faces(
         report(progress, 1, 1)
         return found
     reader = ClipReader(model, fps, min_size, min_confidence)
-    for image in _chain(first, second, stream):
+    for image in chain((first, second), stream):
         reader.read(image)
         report(progress, reader.frame, total)
     tracks = reader.tracker.tracks(reader.frame, max_faces)
@@ -119,19 +117,13 @@ def _check(fps: float | None, max_faces: int, min_size: float, min_confidence: f
         fail(f"min_confidence {min_confidence} is out of range", "it must lie in 0 to 1", "Use 0.5")
 
 
-def _chain(first: np.ndarray, second: np.ndarray, rest):
-    yield first
-    yield second
-    yield from rest
-
-
 def _in_picture(
     image: np.ndarray, model: Backend, max_faces: int, min_size: float, min_confidence: float
 ) -> Faces:
     effort = search.Effort(min_size)
     found = search.faces_in(image, model, effort, min_confidence)
     if not found and min_size >= 16:  # for the message: is there somebody smaller?
-        found = search.faces_in(image, model, replace(effort, min_size=min_size / 2), min_confidence)
+        found = search.faces_in(image, model, search.Effort(min_size / 2, 600), min_confidence)
     small = [f for f in found if f.size < min_size]
     kept: list[Face] = [f for f in found if f.size >= min_size]
     notes = []

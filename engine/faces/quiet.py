@@ -15,8 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _CHATTER = re.compile(
-    rb"^(INFO: \[\w+\.cc:\d+\] .*|[IW]\d{4} [\d:.]+ +\d+ .*|[IW]0000 00:00:.*|INFO: (Created TensorFlow Lite|Initialized TensorFlow).*"
-    rb"|WARNING: (All log messages before absl|Logging before InitGoogle).*|\s*)$"
+    rb"^("
+    rb"[IW]\d{4} [\d:.]+ +\d+ .*"  # glog and absl: information and warnings, errors pass
+    rb"|INFO: (\[\w+\.cc:\d+\]|Created TensorFlow Lite|Initialized TensorFlow).*"
+    rb"|WARNING: (All log messages before absl|Logging before InitGoogle).*"
+    rb"|\s*)$"
 )
 _lock = threading.Lock()
 
