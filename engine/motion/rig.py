@@ -157,7 +157,7 @@ class _RigMaker:
             left, {p: tuple(bottom * np.array(v)) for p, v in zip(BROW_BOTTOM, top, strict=True)}
         )
         pick = mirrored if left else tuple
-        handles |= self.still(pick(ALL_LIDS), OVAL_TOP, (168, 6, 197))
+        handles |= self.still(pick(ALL_LIDS), OVAL_TOP, (168, 6, 197, 195, 5, 4), pick((50, 118, 234)))
         if lid_follow:
             upper, _, gap, _ = self.eye(left)
             bump = np.sin(np.linspace(0, np.pi, 9))[:, None]

@@ -16,7 +16,9 @@ def collins():
     """A grinning woman: picture uint8 [H, W, 3] and its ``Faces``."""
     import skimage.data
 
-    picture = cv2.resize(skimage.data.astronaut()[:300, 80:380], None, fx=1.6, fy=1.6, interpolation=cv2.INTER_CUBIC)
+    picture = cv2.resize(
+        skimage.data.astronaut()[:300, 80:380], None, fx=1.6, fy=1.6, interpolation=cv2.INTER_CUBIC
+    )
     return picture, find_faces(picture)
 
 
