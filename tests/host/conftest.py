@@ -191,8 +191,10 @@ def prepare(base: Path) -> None:
     for name in ("custom_nodes", "input", "output", "temp", "models", "user/default"):
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
-    shutil.copy(STUBS / "troupe_test_nodes.py", base / "custom_nodes")
-    settings = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}
+    shutil.copytree(
+        STUBS, base / "custom_nodes", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    settings = {"Comfy.TutorialCompleted": True}
     (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
 
 

@@ -87,6 +87,18 @@ def test_help_pages_are_served(comfy):
 def test_example_workflows_are_offered(comfy):
     """The template browser lists each workflow once, with its thumbnail."""
     names = comfy.json("/workflow_templates")["ComfyUI-Troupe"]
-    assert sorted(names) == ["one_person_from_a_clip", "two_people_two_drives"]
+    assert sorted(names) == ["one_person_from_a_clip", "two_people_faces_by_core", "two_people_two_drives"]
     for name in names:
         assert comfy.get(f"/api/workflow_templates/ComfyUI-Troupe/{name}.jpg")[:2] == b"\xff\xd8"
+
+
+def test_the_workflow_with_cores_detector_lacks_nothing_but_its_model(comfy):
+    """The server accepts all of it except the file that the editor offers to download."""
+    graph = json.loads((ROOT / "example_workflows" / "api" / "two_people_faces_by_core.json").read_text())
+    if "MediaPipeFaceLandmarker" not in comfy.json("/object_info"):
+        pytest.skip("this ComfyUI has no face detector of its own (it came with 0.23)")
+    status, reply = comfy.submit(graph)
+    errors = [
+        (e["type"], e["extra_info"]["input_name"]) for n in reply["node_errors"].values() for e in n["errors"]
+    ]
+    assert status == 400 and errors == [("value_not_in_list", "model_name")], reply

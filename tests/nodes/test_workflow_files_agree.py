@@ -14,8 +14,15 @@ OURS = json.loads((ROOT / "tests" / "nodes" / "object_info.json").read_text())
 CORE_WIDGETS = {
     "SaveVideo": ["filename_prefix", "format", "codec"],
     "LoadImage": ["image", "upload"],
+    "LoadMediaPipeFaceLandmarker": ["model_name"],
+    "MediaPipeFaceLandmarker": ["detector_variant", "num_faces", "min_confidence", "missing_frame_fallback"],
 }
 CORE = {*CORE_WIDGETS, "MarkdownNote"}
+FOLDERS = {"face_landmarker.task": "mediapipe", "mediapipe_face_fp32.safetensors": "detection"}
+SOURCES = (
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/",
+    "https://huggingface.co/Comfy-Org/mediapipe/",
+)
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
 
@@ -61,8 +68,8 @@ def to_api(ui: dict) -> dict:
     return {i: n for i, n in api.items() if i in needed}
 
 
-def test_both_main_jobs_have_a_workflow():
-    assert NAMES == ["one_person_from_a_clip", "two_people_two_drives"]
+def test_each_main_job_has_a_workflow():
+    assert NAMES == ["one_person_from_a_clip", "two_people_faces_by_core", "two_people_two_drives"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,9 +117,8 @@ def test_what_may_have_to_be_downloaded_is_said(name):
     models = [m for n in ui["nodes"] for m in n["properties"].get("models", [])]
     assert models
     for model in models:
-        assert model["name"] == "face_landmarker.task" and model["directory"] == "mediapipe"
-        assert model["url"].startswith("https://storage.googleapis.com/mediapipe-models/face_landmarker/")
-        assert model["url"].endswith(model["name"])
+        assert model["directory"] == FOLDERS[model["name"]]
+        assert model["url"].startswith(SOURCES) and model["url"].endswith(model["name"])
 
 
 @pytest.mark.parametrize("name", NAMES)
