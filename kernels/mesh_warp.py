@@ -26,13 +26,14 @@ def grid_index(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def invert_displacement(
-    dx: np.ndarray, dy: np.ndarray, order: np.ndarray, steps: int = 2
+    dx: np.ndarray, dy: np.ndarray, order: np.ndarray | None, steps: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each grid node comes from: ``(ex, ey)`` with ``p + e(p) + d(p + e(p)) = p``.
 
     Args:
         dx, dy: float32 [H, W] forward displacement in grid units.
-        order: int [K] flat indices of the nodes to trust, far to near: where the field folds, near wins.
+        order: int [K] flat indices of the nodes to trust, far to near: where the field folds, near wins. ``None``
+            for a field that does not fold: Newton then starts from ``-d`` itself, which is quicker.
         steps: Newton steps after the splat.
 
     A zero field comes back as exact zero.
@@ -41,17 +42,7 @@ def invert_displacement(
 
     height, width = dx.shape
     gx, gy = grid_index(height, width)
-    flat_x, flat_y = dx.ravel()[order], dy.ravel()[order]
-    tx = np.rint(gx.ravel()[order] + flat_x).astype(np.int32)
-    ty = np.rint(gy.ravel()[order] + flat_y).astype(np.int32)
-    inside = (tx >= 0) & (tx < width) & (ty >= 0) & (ty < height)
-    target = (ty * width + tx)[inside]
-    seed = np.zeros((height * width, 3), np.float32)
-    seed[target, 0] = -flat_x[inside]
-    seed[target, 1] = -flat_y[inside]
-    seed[target, 2] = 1
-    ex, ey = _fill_holes(seed.reshape(height, width, 3))
-
+    ex, ey = (-dx, -dy) if order is None else _splat(dx, dy, order)
     field = cv2.merge([dx, dy])
     jacobian = cv2.merge([*_gradient(dx), *_gradient(dy)])
     for _ in range(steps):
@@ -65,6 +56,22 @@ def invert_displacement(
         ex = ex - np.clip((e * rx - b * ry) / det, -MAX_STEP, MAX_STEP)
         ey = ey - np.clip((a * ry - c * rx) / det, -MAX_STEP, MAX_STEP)
     return ex, ey
+
+
+def _splat(dx: np.ndarray, dy: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A first inverse: each trusted node writes ``-d`` where it lands, later ones over earlier ones."""
+    height, width = dx.shape
+    gx, gy = grid_index(height, width)
+    flat_x, flat_y = dx.ravel()[order], dy.ravel()[order]
+    tx = np.rint(gx.ravel()[order] + flat_x).astype(np.int32)
+    ty = np.rint(gy.ravel()[order] + flat_y).astype(np.int32)
+    inside = (tx >= 0) & (tx < width) & (ty >= 0) & (ty < height)
+    target = (ty * width + tx)[inside]
+    seed = np.zeros((height * width, 3), np.float32)
+    seed[target, 0] = -flat_x[inside]
+    seed[target, 1] = -flat_y[inside]
+    seed[target, 2] = 1
+    return _fill_holes(seed.reshape(height, width, 3))
 
 
 def _fill_holes(seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -176,16 +176,8 @@ class FaceWarp:
             if grid is self.coarse:
                 weight = weight * edge_taper(grid, 0.30 * layout.ed, self.picture_size)
             x, y = grid.nodes()
-            order = np.argsort(-depth, axis=None)
-            self.pose_maps.append(
-                (
-                    x - np.float32(pivot[0]),
-                    y - np.float32(pivot[1]),
-                    depth.astype(np.float32),
-                    weight.astype(np.float32),
-                    order,
-                )
-            )
+            offsets = x - np.float32(pivot[0]), y - np.float32(pivot[1])
+            self.pose_maps.append((*offsets, depth.astype(np.float32), weight.astype(np.float32)))
 
     # A frame ---------------------------------------------------------------------------------------
 
@@ -259,13 +251,13 @@ class FaceWarp:
         self, maps, depth: np.ndarray, frame: Frame, stride: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Inverse of the head motion on a grid, grid units."""
-        x, y, _, weight, order = maps
+        x, y, _, weight = maps
         m, t = frame.matrix.astype(np.float32), frame.shift.astype(np.float32)
         z = depth - np.float32(self.pivot[2])
         scale = weight / np.float32(stride)
         dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + t[0]) * scale
         dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + t[1]) * scale
-        return invert_displacement(dx, dy, order)
+        return invert_displacement(dx, dy, None, steps=3)
 
     def source_map(self, frame: Frame) -> tuple[np.ndarray, Grid]:
         """Where each pixel of the moved region comes from: float32 [h, w, 2] pixels, and the region's grid."""
