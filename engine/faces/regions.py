@@ -67,7 +67,7 @@ def region_masks(
     """
     _check(region, height, width, feather)
     if isinstance(faces, FaceTrack):
-        landmarks, present = (faces.filled if hold else faces.landmarks), faces.present
+        landmarks, present = (faces.filled() if hold else faces.landmarks), faces.present
     else:
         landmarks = np.asarray(faces)
         present = np.isfinite(landmarks).all((1, 2))

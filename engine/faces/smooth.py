@@ -21,6 +21,8 @@ _GAIN = 160.0  # Hz of cutoff per eye distance per second above the floor
 _FLOOR = 0.22  # eye distances per second: what the mesh trembles with on a face at rest
 _HOLD = 0.15  # seconds for which the highest speed counts
 _NEIGHBOURS = 16
+_MEMORY = 3.0  # seconds after which a sample no longer counts
+_CHUNK = 1024  # frames
 
 
 def smooth_track(track: FaceTrack, fps: float, *, causal: bool = False) -> FaceTrack:
@@ -32,11 +34,17 @@ def smooth_track(track: FaceTrack, fps: float, *, causal: bool = False) -> FaceT
     """
     faces: list[Face | None] = list(track.faces)
     for start, end in stretches(track.present):
-        points = np.stack([f.landmarks for f in faces[start:end]])
-        scale = float(np.median([f.eye_distance for f in faces[start:end]]))
-        smoothed = smooth_landmarks(points, fps, max(scale, 1e-3), causal=causal)
-        for t in range(start, end):
-            faces[t] = replace(faces[t], landmarks=smoothed[t - start])
+        scale = float(np.median([f.eye_distance for f in track.faces[start:end]]))
+        lead = math.ceil(_MEMORY * fps)
+        for first in range(start, end, _CHUNK):  # long clips in pieces, each with enough around it to settle
+            last = min(first + _CHUNK, end)
+            low, high = max(first - lead, start), min(last + lead, end)
+            points = np.stack([f.landmarks for f in track.faces[low:high]])
+            smoothed = smooth_landmarks(points, fps, max(scale, 1e-3), causal=causal)[
+                first - low : last - low
+            ].copy()
+            for t in range(first, last):
+                faces[t] = replace(faces[t], landmarks=smoothed[t - first])
     return FaceTrack(track.person, tuple(faces))
 
 

@@ -87,19 +87,26 @@ class FaceTrack:
         gap = np.full((LANDMARKS, 3), np.nan, np.float32)
         return np.stack([gap if f is None else f.landmarks for f in self.faces])
 
-    @cached_property
-    def filled(self) -> np.ndarray:
-        """float32 ``[T, 478, 3]``: gaps filled linearly in time, the ends held."""
-        seen = np.flatnonzero(self.present)
+    def filled(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """float32 ``[stop - start, 478, 3]``: gaps filled linearly in time, the ends held."""
+        seen = self.seen
         if seen.size == 0:
             raise ValueError("an empty track has nothing to fill from")
-        t = np.arange(len(self.faces))
+        t = np.arange(start, len(self.faces) if stop is None else stop)
         after = np.clip(np.searchsorted(seen, t), 0, len(seen) - 1)
         before = np.clip(np.searchsorted(seen, t, side="right") - 1, 0, len(seen) - 1)
         lo, hi = seen[before], seen[after]
-        mix = np.where(hi > lo, (t - lo) / np.maximum(hi - lo, 1), 0.0).astype(np.float32)[:, None, None]
-        points = np.stack([self.faces[i].landmarks for i in seen])
-        return points[before] * (1 - mix) + points[after] * mix
+        mix = np.where(hi > lo, (t - lo) / np.maximum(hi - lo, 1), 0.0).astype(np.float32)
+        out = np.empty((len(t), LANDMARKS, 3), np.float32)
+        for k, (a, b, m) in enumerate(zip(lo, hi, mix, strict=True)):
+            one, other = self.faces[a].landmarks, self.faces[b].landmarks
+            out[k] = one if a == b else one * (1 - m) + other * m
+        return out
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """int ``[n]``, the frames with the face."""
+        return np.flatnonzero(self.present)
 
     @property
     def first(self) -> Face:

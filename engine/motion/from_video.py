@@ -92,15 +92,14 @@ def fit_track(
             "the face is in no frame of the clip",
             "Choose another person or clip",
         )
-    landmarks = track.filled
-    rest = clip_neutral(landmarks) if neutral is None else neutral
+    rest = clip_neutral(track) if neutral is None else neutral
     rig = build_rig(rest)
     problem = FitProblem.of(rig)
-    parts, done = [], 0
-    for part in np.array_split(landmarks, -(-len(landmarks) // CHUNK)):
-        parts.append(problem.fit(part.astype(np.float64)))
-        done += len(part)
-        report(progress, done, len(landmarks))
+    parts, total = [], len(track.faces)
+    for start in range(0, total, CHUNK):
+        stop = min(start + CHUNK, total)
+        parts.append(problem.fit(track.filled(start, stop).astype(np.float64)))
+        report(progress, stop, total)
     weights, rotation, scale, origin, residual = (np.concatenate(p) for p in zip(*parts, strict=True))
     measured = measured_blendshapes(track)
     head = head_channels(rotation, scale, origin, rig, rest_frame(weights, rotation))
@@ -108,12 +107,10 @@ def fit_track(
     return TrackFit(motion, rig, residual.astype(np.float32))
 
 
-def clip_neutral(landmarks: np.ndarray) -> np.ndarray:
-    """The neutral face ``[478, 3]`` in the head frame of ``landmarks [T, 478, 3]``, from at most ``NEUTRAL_SAMPLE``
-    frames spread over the clip."""
-    some = landmarks[np.unique(np.linspace(0, len(landmarks) - 1, NEUTRAL_SAMPLE).astype(int))].astype(
-        np.float64
-    )
+def clip_neutral(track: FaceTrack) -> np.ndarray:
+    """The person's neutral face ``[478, 3]`` in the head frame, from at most ``NEUTRAL_SAMPLE`` frames of the clip."""
+    picked = track.seen[np.unique(np.linspace(0, len(track.seen) - 1, NEUTRAL_SAMPLE).astype(int))]
+    some = np.stack([track.faces[t].landmarks for t in picked]).astype(np.float64)
     pose = fit_poses(some, HeadPose.fit(some[0]).to_head(some[0]))
     return find_neutral(to_head(some, *pose))
 

@@ -15,13 +15,13 @@ def face(value: float) -> Face:
 def test_gaps_are_filled_linearly_and_the_ends_held():
     track = FaceTrack(1, (None, face(2), None, None, face(8), None))
     assert track.present.tolist() == [False, True, False, False, True, False]
-    assert track.filled[:, 0, 0].tolist() == pytest.approx([2, 2, 4, 6, 8, 8])
+    assert track.filled()[:, 0, 0].tolist() == pytest.approx([2, 2, 4, 6, 8, 8])
     assert np.isnan(track.landmarks[0]).all() and track.first is track.faces[1]
 
 
 def test_an_empty_track_has_nothing_to_fill():
     with pytest.raises(ValueError, match="nothing to fill"):
-        _ = FaceTrack(1, (None, None)).filled
+        _ = FaceTrack(1, (None, None)).filled()
 
 
 def test_landmarks_of_another_topology_are_refused():

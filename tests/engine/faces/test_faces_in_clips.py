@@ -49,7 +49,7 @@ def test_half_a_second_out_of_sight_is_a_gap_of_the_same_person(scenes, copy_of)
     assert len(faces) == 2
     expected = np.array([not 8 <= t < 20 for t in range(30)])
     assert np.array_equal(faces.tracks[0].present, expected)
-    assert np.isnan(faces.tracks[0].landmarks[10]).all() and np.isfinite(faces.tracks[0].filled).all()
+    assert np.isnan(faces.tracks[0].landmarks[10]).all() and np.isfinite(faces.tracks[0].filled()).all()
     assert faces.tracks[1].present.all()
 
 
