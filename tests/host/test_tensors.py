@@ -9,6 +9,7 @@ import pytest
 from troupe.engine.errors import TroupeError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: the node side cannot be tested")
+pytest.importorskip("psutil", reason="psutil, which ComfyUI brings, is not installed")
 
 from troupe.host import clips, tensors  # noqa: E402
 
