@@ -15,3 +15,7 @@ class TroupeError(Exception):
     def __init__(self, what: str, why: str, remedy: str):
         self.what, self.why, self.remedy = what.rstrip("."), why.rstrip("."), remedy.rstrip(".")
         super().__init__(f"{self.what}: {self.why}. {self.remedy}.")
+
+
+# ComfyUI shows an error's full path to users: "troupe.TroupeError" says enough.
+TroupeError.__module__ = "troupe"

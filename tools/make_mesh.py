@@ -26,7 +26,7 @@ RIGHT_EYE, LEFT_EYE, TOP, CHIN, LIPS = [33, 133], [362, 263], 10, 152, 13
 # Points that expressions move least: forehead, nose bridge and tip, eye corners, temples, cheekbones.
 STABLE = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 263, 362, 127, 356, 234, 454, 93, 323]
 STABLE += [54, 284, 103, 332, 67, 297, 116, 345, 117, 346]
-MOUTH_RADIUS = 0.55
+MOUTH_RADIUS = 0.7
 
 
 def landmarks(image: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def main() -> None:
         both = [aligned(face, mean) for face in both]
         mean = upright(np.mean(both, 0))
     rest = np.mean([aligned(face, mean) for face in both[2:]], 0)
-    near_mouth = np.exp(-((np.linalg.norm(mean - mean[LIPS], axis=1) / MOUTH_RADIUS) ** 2))[:, None]
+    near_mouth = np.exp(-((np.linalg.norm(mean - mean[LIPS], axis=1) / MOUTH_RADIUS) ** 4))[:, None]
     mean = mean * (1 - near_mouth) + rest * near_mouth
     mean = (mean + (mean * [-1, 1, 1])[mirror]) / 2
     np.savez_compressed(
