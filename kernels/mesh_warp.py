@@ -53,8 +53,8 @@ def invert_displacement(
         a, b = np.maximum(1 + j[..., 0], MIN_DIAGONAL), j[..., 1]
         c, e = j[..., 2], np.maximum(1 + j[..., 3], MIN_DIAGONAL)
         det = np.maximum(a * e - b * c, MIN_DETERMINANT)
-        ex = ex - np.clip((e * rx - b * ry) / det, -MAX_STEP, MAX_STEP)
-        ey = ey - np.clip((a * ry - c * rx) / det, -MAX_STEP, MAX_STEP)
+        ex = ex - np.minimum(np.maximum((e * rx - b * ry) / det, -MAX_STEP), MAX_STEP)
+        ey = ey - np.minimum(np.maximum((a * ry - c * rx) / det, -MAX_STEP), MAX_STEP)
     return ex, ey
 
 

@@ -119,19 +119,13 @@ class EyeLayer:
             return
         warp, a = self.warp, self.opening.aperture
         change = frame.c @ self.opening.gap_modes
-        gaze = np.tensordot(frame.c, warp.modes[:, self.iris[0], :2], 1)
+        gaze = frame.c @ warp.modes[:, self.iris[0], :2]
         activity = max(float(np.abs(change).max()), float(np.linalg.norm(gaze)) / warp.layout.ed)
         gap = float((self.opening.gap + change).max())
         if activity < 1e-4 or gap < 0.004:
             return
-        o = Outline.of(
-            warp.moved(frame, a.upper),
-            warp.moved(frame, a.lower),
-            warp.axes(frame),
-            warp.layout.ed,
-            canvas.shape[:2],
-            soft=0.006,
-        )
+        upper, lower = frame.lines[a.name]
+        o = Outline.of(upper, lower, warp.axes(frame), warp.layout.ed, canvas.shape[:2], soft=0.006)
         if o is None:
             return
         x, y = self._at_rest(o, frame)

@@ -130,7 +130,7 @@ class MouthLayer:
         gap = float((mouth.gap + change).max())
         if not frame.expressive or (gap < 0.004 and tongue_out < 0.02):
             return
-        upper, lower = warp.moved(frame, INNER_UPPER_LIP), warp.moved(frame, INNER_LOWER_LIP)
+        upper, lower = frame.lines[mouth.aperture.name]
         axes = warp.axes(frame)
         o = Outline.of(upper, lower, axes, self.ed, canvas.shape[:2])
         if o is None:
