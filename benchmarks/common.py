@@ -16,6 +16,7 @@ def scene(people: int, width: int, height: int, eye_distance: float):
     """A picture uint8 [height, width, 3] with ``people`` copies of a public-domain portrait, and its ``Faces``."""
     import cv2
     import skimage.data
+
     from troupe.engine.faces import Face, Faces, FaceTrack, find_faces
 
     portrait = skimage.data.astronaut()[:260, 100:360]

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from troupe.engine.faces import find_faces
 from troupe.engine.faces.backend import open_backend
 from troupe.engine.faces.quiet import quiet

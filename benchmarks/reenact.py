@@ -22,6 +22,7 @@ from skimage.metrics import structural_similarity
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import finish, say
+
 from troupe.engine.cast import Cast, Role
 from troupe.engine.faces import Face, Faces, FaceTrack, find_faces
 from troupe.engine.motion import FaceMotion

@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import finish, per_second, say, scene
+
 from troupe.engine.cast import Cast, Role
 from troupe.engine.motion import FaceMotion
 from troupe.engine.motion.mesh import mean_mesh

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe import cli
 from troupe.engine.motion.files import load_motion
 from troupe.engine.video import (

@@ -21,6 +21,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_both_people_act_and_the_rest_stays(tmp_path: Path):
     from PIL import Image
+
     from troupe.engine.video.read import VideoReader
 
     done = demo(str(PICTURE), "--drive", "surprised @0-0.8", "--output", str(tmp_path))

@@ -15,13 +15,13 @@ from ..motion.face_motion import BLENDSHAPES, INDEX
 from ..motion.mesh import UPPER_LID, mirrored
 from .layers import catmull_rom
 
-STRENGTH = 0.16
+STRENGTH = 0.13
 # Fold: landmarks it runs through on the person's right (pairs are blended half and half), width in eye
 # distances, and the shapes that make it (``*`` is the side) with their share.
 Fold = tuple[tuple[tuple[int, ...], ...], float, dict[str, float]]
 SIDE_FOLDS: tuple[Fold, ...] = (
     # From the wing of the nose around the mouth's corner.
-    (((129,), (203,), (206,), (216,), (212, 216)), 0.050, {"mouthSmile*": 1.0, "cheekSquint*": 0.35, "noseSneer*": 0.5, "mouthDimple*": 0.4, "mouthUpperUp*": 0.3, "mouthStretch*": 0.3}),
+    (((129,), (203,), (206,), (216,), (212, 216)), 0.050, {"mouthSmile*": 0.6, "cheekSquint*": 0.25, "noseSneer*": 0.5, "mouthDimple*": 0.4, "mouthUpperUp*": 0.3, "mouthStretch*": 0.3}),
     # Crow's feet.
     (((33, 130), (226, 113), (124, 143)), 0.022, {"cheekSquint*": 0.7, "eyeSquint*": 0.5, "mouthSmile*": 0.2}),
     (((130, 25), (226, 31), (111, 143)), 0.022, {"cheekSquint*": 0.8, "eyeSquint*": 0.5, "mouthSmile*": 0.2}),

@@ -236,7 +236,9 @@ class FaceWarp:
         """Everything that a frame's layers need to know about where things are."""
         posed = bool(np.abs(head).max() > 1e-4)
         matrix, shift = self.rigid(head) if posed else (np.zeros((3, 3)), np.zeros(3))
-        points = self.line_points + (c @ self.line_modes).reshape(-1, 3)
+        points = self.line_points + np.einsum("r,rk->k", c, self.line_modes).reshape(
+            -1, 3
+        )  # BLAS would wake its threads
         points = (points + (points - self.pivot) @ matrix.T + shift)[:, :2]
         lines, start = {}, 0
         for a in APERTURES:
@@ -253,11 +255,11 @@ class FaceWarp:
 
     @staticmethod
     def _invert(
-        field, c: np.ndarray, order: np.ndarray, grid: Grid
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        field, c: np.ndarray, order: np.ndarray, grid: Grid, steps: int = 2
+    ) -> tuple[np.ndarray, ...]:
         """Inverse expression field on a grid, and the forward change of depth."""
         d = (field @ c).reshape(3, grid.height, grid.width)
-        return (*invert_displacement(d[0], d[1], order), d[2])
+        return (*invert_displacement(d[0], d[1], order, steps), d[2])
 
     def _pose_displacement(
         self, maps, depth: np.ndarray, frame: Frame, stride: int
@@ -308,14 +310,19 @@ class FaceWarp:
         if not np.abs(frame.c @ opening.gap_modes).max() > 1e-5:
             return
         sub = self.fine.sub(rows, cols)
-        ex, ey, _ = self._invert(opening.field, frame.c, opening.order, sub)
+        ex, ey, _ = self._invert(
+            opening.field, frame.c, opening.order, sub, steps=2 if a.name == "mouth" else 1
+        )
         gx, gy = grid_index(sub.height, sub.width)
         low = compose(ex, ey, px[rows, cols], py[rows, cols], gx, gy) if frame.posed else (ex, ey)
         axes = self.axes(frame)
         up, down = (line @ axes.T for line in frame.lines[a.name])
         middle = (up + down) / 2
-        reach = (a.pad + 0.20) * self.layout.ed
-        corners = np.concatenate([middle, down, down + [0, reach]]) @ axes
+        # Beside the corners too: there the upper field may still find skin that hangs on the upper line.
+        reach, aside = (a.pad + 0.20) * self.layout.ed, a.pad * self.layout.ed
+        left, right = middle[0, 0] - aside, middle[-1, 0] + aside
+        low_v = max(float(down[:, 1].max()), float(middle[:, 1].max())) + reach
+        corners = np.array([[u, v] for u in (left, right) for v in (float(middle[:, 1].min()), low_v)]) @ axes
         (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
         rows, cols = sub.part(x0, y0, x1, y1)
         window = sub.sub(rows, cols)
@@ -326,7 +333,7 @@ class FaceWarp:
         x = np.arange(window.x0, window.x0 + patch.shape[1], dtype=np.float32)
         y = np.arange(window.y0, window.y0 + patch.shape[0], dtype=np.float32)[:, None]
         u, v = axes[0, 0] * x + axes[0, 1] * y, axes[1, 0] * x + axes[1, 1] * y
-        below = (v > np.interp(u, middle[:, 0], middle[:, 1])) & (u > middle[0, 0]) & (u < middle[-1, 0])
+        below = (v > np.interp(u, middle[:, 0], middle[:, 1])) & (u > left) & (u < right)
         np.copyto(target, patch, where=below[..., None])
 
     def axes(self, frame: Frame) -> np.ndarray:

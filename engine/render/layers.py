@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,15 +12,22 @@ from ...kernels.mesh_warp import sample
 DENSE = 6  # curve points per landmark interval
 
 
-def catmull_rom(points: np.ndarray) -> np.ndarray:
-    """A smooth curve through ``[K, 2]`` points, ``[(K - 1) * DENSE + 1, 2]`` (Catmull and Rom 1974)."""
+@lru_cache(maxsize=16)
+def _curve_matrix(count: int) -> np.ndarray:
+    """[(count - 1) * DENSE + 1, count]: a Catmull-Rom spline is linear in its points."""
+    points = np.eye(count)
     padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     p0, p1, p2, p3 = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
     t = (np.arange(DENSE) / DENSE)[None, :, None]
     curve = 0.5 * (
         2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
     )
-    return np.concatenate([curve.reshape(-1, 2), points[-1:]])
+    return np.concatenate([curve.reshape(-1, count), points[-1:]])
+
+
+def catmull_rom(points: np.ndarray) -> np.ndarray:
+    """A smooth curve through ``[K, 2]`` points, ``[(K - 1) * DENSE + 1, 2]`` (Catmull and Rom 1974)."""
+    return np.einsum("nk,kc->nc", _curve_matrix(len(points)), points)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe.engine import drive as drives
 from troupe.engine.drive import open_drive, open_drives, parse_drive
 from troupe.engine.errors import TroupeError

@@ -10,6 +10,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.host import folders
 

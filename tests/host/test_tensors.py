@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from troupe.engine.errors import TroupeError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: the node side cannot be tested")

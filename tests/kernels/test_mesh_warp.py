@@ -16,7 +16,10 @@ def smooth_field(seed: int, height: int, width: int, size: float) -> tuple[np.nd
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / [[[height - 1]], [[width - 1]]]
     rim = 16 * x * (1 - x) * y * (1 - y)
-    waves = [rim * sum(rng.normal() * np.sin(np.pi * (a * x + b * y)) for a in (1, 2) for b in (1, 2)) for _ in range(2)]
+    waves = [
+        rim * sum(rng.normal() * np.sin(np.pi * (a * x + b * y)) for a in (1, 2) for b in (1, 2))
+        for _ in range(2)
+    ]
     return tuple((size * w / max(np.abs(w).max(), 1e-6)).astype(np.float32) for w in waves)
 
 
@@ -27,7 +30,12 @@ def test_zero_field_is_exactly_zero():
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), height=st.integers(24, 60), width=st.integers(24, 60), size=st.floats(0.1, 3.0))
+@given(
+    seed=st.integers(0, 10_000),
+    height=st.integers(24, 60),
+    width=st.integers(24, 60),
+    size=st.floats(0.1, 3.0),
+)
 def test_inverse_undoes_the_field(seed, height, width, size):
     dx, dy = smooth_field(seed, height, width, size)
     ex, ey = invert_displacement(dx, dy, np.arange(height * width), steps=4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.faces import align, align_crop, five_points, similarity_least_squares
 
 

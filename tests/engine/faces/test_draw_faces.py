@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from troupe.engine.faces import draw_faces, find_faces
 from troupe.engine.faces.draw import COLOURS
 

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.faces import backend, find_faces, solutions, tasks
 from troupe.engine.motion.face_motion import INDEX

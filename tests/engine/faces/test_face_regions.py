@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.faces import find_faces, region_mask, region_masks
 from troupe.engine.faces.regions import REGIONS

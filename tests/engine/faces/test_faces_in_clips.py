@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.faces import find_faces
 

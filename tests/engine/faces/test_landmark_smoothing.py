@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.faces.smooth import smooth_landmarks, smooth_track, stretches
 from troupe.engine.faces.types import Face, FaceTrack
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+
 from troupe.engine.faces import find_faces
 
 pytestmark = pytest.mark.media

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.curves import CURVES, apply_curve, pulse
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.beats import BEATS
 from troupe.engine.motion.face_motion import BLENDSHAPES, HEAD, INDEX

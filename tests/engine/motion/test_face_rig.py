@@ -58,7 +58,9 @@ def test_left_shapes_mirror_right_ones(rig):
             continue
         other = INDEX[name[:-4] + "Right"]
         expected = rig.basis[other][mirror] * [-1, 1, 1]
-        assert np.abs(rig.basis[index] - expected).max() < 8e-3, name  # the mesh itself differs by a few edges
+        assert np.abs(rig.basis[index] - expected).max() < 8e-3, (
+            name
+        )  # the mesh itself differs by a few edges
 
 
 def test_a_side_shape_leaves_the_other_eye_and_brow_alone(rig):
@@ -93,7 +95,10 @@ def test_jaw_and_lips_do_what_they_say(rig):
     assert posed(mouthSmile=1)[61, 1] < rest[61, 1] - 0.1 and posed(mouthSmile=1)[291, 0] > rest[291, 0] + 0.1
     assert posed(mouthFrown=1)[61, 1] > rest[61, 1] + 0.08
     pursed = posed(mouthPucker=1)
-    assert pursed[291, 0] - pursed[61, 0] < 0.7 * (rest[291, 0] - rest[61, 0]) and pursed[13, 2] < rest[13, 2] - 0.05
+    assert (
+        pursed[291, 0] - pursed[61, 0] < 0.7 * (rest[291, 0] - rest[61, 0])
+        and pursed[13, 2] < rest[13, 2] - 0.05
+    )
     assert posed(browInnerUp=1)[55, 1] < rest[55, 1] - 0.1 and posed(browDown=1)[55, 1] > rest[55, 1] + 0.05
     assert posed(eyeLookOutLeft=1)[473, 0] > rest[473, 0] + 0.08  # the person's left is picture right
     assert posed(jawLeft=1)[152, 0] > rest[152, 0] + 0.1

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.idle import SACCADE, blink_times, gaze_targets, idle_layer, idle_motion
 

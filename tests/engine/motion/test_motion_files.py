@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.face_motion import BLENDSHAPES, FaceMotion
 from troupe.engine.motion.files import FORMATS, load_motion, save_motion

@@ -39,11 +39,28 @@ def scene(frames: int = 60) -> tuple[np.ndarray, np.ndarray]:
     """Rest, a blink, an open jaw, a smile and raised brows in turn; the head turns slowly."""
     t = np.arange(frames) / frames
     weights = np.zeros((frames, 52))
-    for k, names in enumerate((("eyeBlinkLeft", "eyeBlinkRight"), ("jawOpen",), ("mouthSmileLeft", "mouthSmileRight"), ("browInnerUp",))):
+    for k, names in enumerate(
+        (
+            ("eyeBlinkLeft", "eyeBlinkRight"),
+            ("jawOpen",),
+            ("mouthSmileLeft", "mouthSmileRight"),
+            ("browInnerUp",),
+        )
+    ):
         bump = np.clip(1 - np.abs(t - 0.25 - 0.18 * k) / 0.08, 0, 1)
         for name in names:
             weights[:, INDEX[name]] = 0.8 * bump
-    head = np.stack([6 * np.sin(6 * t), 9 * np.sin(5 * t), 4 * np.sin(4 * t), 0.1 * np.sin(3 * t), 0.05 * t, 0.3 * np.sin(2 * t)], 1)
+    head = np.stack(
+        [
+            6 * np.sin(6 * t),
+            9 * np.sin(5 * t),
+            4 * np.sin(4 * t),
+            0.1 * np.sin(3 * t),
+            0.05 * t,
+            0.3 * np.sin(2 * t),
+        ],
+        1,
+    )
     head[: frames // 8] = 0
     return weights, head
 
@@ -52,7 +69,14 @@ def test_shapes_and_head_are_found_again(rig):
     weights, head = scene()
     fit = fit_track(filmed(rig, weights, head), FPS, neutral=mean_mesh().vertices.astype(float))
     found = fit.motion
-    for name in ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "mouthSmileLeft", "mouthSmileRight", "browInnerUp"):
+    for name in (
+        "eyeBlinkLeft",
+        "eyeBlinkRight",
+        "jawOpen",
+        "mouthSmileLeft",
+        "mouthSmileRight",
+        "browInnerUp",
+    ):
         error = np.abs(found.column(name) - weights[:, INDEX[name]])
         assert error.max() < 0.25 and error.mean() < 0.05, name
     still = [i for i, n in enumerate(BLENDSHAPES) if weights[:, i].max() == 0]

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.face_motion import BLENDSHAPES, FaceMotion
 from troupe.engine.motion.idle import idle_motion

@@ -42,7 +42,13 @@ def test_sadness_takes_the_grin_away_and_happiness_keeps_it(collins):
 def test_the_first_frame_is_the_picture(collins):
     rig = rig_of(collins)
     for mode in ("auto", "relative"):
-        motion = held(mouthFrown=0.7) if mode == "relative" else FaceMotion(held(mouthFrown=0.7).blendshapes * np.linspace(0, 1, 60)[:, None], np.zeros((60, 6)), 25)
+        motion = (
+            held(mouthFrown=0.7)
+            if mode == "relative"
+            else FaceMotion(
+                held(mouthFrown=0.7).blendshapes * np.linspace(0, 1, 60)[:, None], np.zeros((60, 6)), 25
+            )
+        )
         weights, head, closing = meet(motion, rig, mode)
         assert not weights[0].any() and not head[0].any() and closing[0] == 0
 

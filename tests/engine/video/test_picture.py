@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.video import check_picture, load_picture
 

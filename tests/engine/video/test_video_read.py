@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.video import Audio, VideoReader, VideoWriter, read_audio, read_clip, write_video
 from troupe.engine.video.rates import exact_rate, nominal_rate

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.video import (
     Audio,
