@@ -14,12 +14,10 @@ OUTPUT  ?= output
 PY  := $(VENV)/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 
-# A ComfyUI to test with: named, or the one in whose custom_nodes this folder stands, or in the home folder.
-COMFYUI_PATH ?= $(firstword $(foreach d,$(abspath ../..) $(HOME)/ComfyUI,$(if $(wildcard $(d)/comfy/samplers.py),$(d))))
-HOST_NEEDS   := $(wildcard $(COMFYUI_PATH:%=%/requirements.txt))
-ifneq ($(COMFYUI_PATH),)
-export COMFYUI_PATH
-endif
+# The ComfyUI whose requirements the tests install: the first one named (COMFYUI_PATH may list several, parted by
+# colons), or the one in whose custom_nodes this folder stands, or in the home folder. The tests find all by themselves.
+HOST         := $(firstword $(if $(COMFYUI_PATH),$(subst :, ,$(COMFYUI_PATH)),$(foreach d,$(abspath ../..) $(HOME)/ComfyUI,$(if $(wildcard $(d)/comfy/samplers.py),$(d)))))
+HOST_NEEDS   := $(wildcard $(HOST:%=%/requirements.txt))
 
 sum   = $(firstword $(shell cat $(1) | cksum))
 LIGHT := $(VENV)/.light-$(call sum,requirements.txt constraints.txt)
