@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import search
-from .backend import TILE, Backend
+from .detector import TILE, Backend
 from .track import Seen, Tracker, looks_of
 from .types import Face
 

@@ -12,8 +12,9 @@ from ..errors import TroupeError
 from ..progress import Progress, report
 from . import frames as pictures
 from . import search
-from .backend import Backend, open_backend
+from .backend import open_backend
 from .clip import ClipReader
+from .detector import Backend
 from .smooth import smooth_track
 from .types import Face, Faces, FaceTrack
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .backend import TILE, Backend, Candidate
+from .detector import TILE, Backend, Candidate
 from .types import Face
 
 _SMALLEST = 20.0  # pixels in a tile: found at any roll up to 90 degrees

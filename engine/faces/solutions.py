@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import TILE, Candidate, Mesh
+from .detector import TILE, Candidate, Mesh
 from .quiet import quiet
 from .types import LANDMARKS
 
@@ -62,7 +62,7 @@ def available() -> bool:
 
 
 class Solutions:
-    """See ``backend.Backend``."""
+    """See ``detector.Backend``."""
 
     name = "solutions"
     crop_scale = 1.5

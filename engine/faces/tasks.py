@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import TroupeError
-from .backend import TILE, Candidate, Mesh
+from .detector import TILE, Candidate, Mesh
 from .quiet import quiet
 from .types import LANDMARKS
 
@@ -72,7 +72,7 @@ def _missing(why: str) -> TroupeError:
 
 
 class Tasks:
-    """See ``backend.Backend``. The presence score is not told by this API; candidates keep the detector's."""
+    """See ``detector.Backend``. The presence score is not told by this API; candidates keep the detector's."""
 
     name = "tasks"
     # The landmarker runs its own detector and crop inside ours, which therefore needs air around the face.
