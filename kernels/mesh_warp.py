@@ -40,8 +40,8 @@ def invert_displacement(
     """
     import cv2
 
-    height, width = dx.shape
-    gx, gy = grid_index(height, width)
+    dx, dy = np.asarray(dx, np.float32), np.asarray(dy, np.float32)
+    gx, gy = grid_index(*dx.shape)
     ex, ey = (-dx, -dy) if order is None else _splat(dx, dy, order)
     field = cv2.merge([dx, dy])
     jacobian = cv2.merge([*_gradient(dx), *_gradient(dy)])
@@ -109,9 +109,11 @@ def sample(image: np.ndarray, map_x: np.ndarray, map_y: np.ndarray | None, cubic
     """
     import cv2
 
-    return cv2.remap(
-        image, map_x, map_y, cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    # NumPy 2 makes float64 of a float32 array plus a NumPy scalar; OpenCV wants float32.
+    map_x = np.ascontiguousarray(map_x, np.float32)
+    map_y = None if map_y is None else np.ascontiguousarray(map_y, np.float32)
+    how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return cv2.remap(image, map_x, map_y, how, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def invert_displacement_plain(dx, dy, order, steps: int = 40):

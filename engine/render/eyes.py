@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...kernels.mesh_warp import sample
 from ..motion.mesh import LEFT_IRIS, RIGHT_IRIS
-from .layers import Outline, as_unit, catmull_rom, sample_at, smooth
+from .layers import Outline, as_unit, catmull_rom, smooth
 
 PAD = 0.16  # eye distances around the lids
 LIMBUS = 1.13  # iris radii painted out of the plate
@@ -53,7 +54,7 @@ class EyeLayer:
         )
         deep = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
         y, x = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
-        from_iris = np.hypot(x - self.centre[0], y - self.centre[1])
+        from_iris = np.hypot(x - self.centre[0], y - self.centre[1]).astype(np.float32)
         white = (deep > max(0.022 * ed * self.zoom, 1.0)) & (from_iris > LIMBUS * self.radius)
         self.plate = self._paint_out(patch, white, deep, from_iris)
         self.sprite = np.dstack([self._complete(patch, deep > 1.5, x, y, from_iris), self._alpha(from_iris)])
@@ -129,9 +130,9 @@ class EyeLayer:
         if o is None:
             return
         x, y = self._at_rest(o, frame)
-        colour = sample_at(self.plate, x, y)
+        colour = sample(self.plate, x, y)
         gx, gy = gaze * self.zoom
-        iris = sample_at(self.sprite, x - np.float32(gx), y - np.float32(gy))
+        iris = sample(self.sprite, x - np.float32(gx), y - np.float32(gy))
         colour = colour + (iris[..., :3] - colour) * iris[..., 3:]
         # The upper lid throws its shade on what it uncovers and on what it comes down to.
         lowered = float(np.clip(change.min() / min(-0.02, -float(self.opening.gap.max())), 0, 1))

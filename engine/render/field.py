@@ -106,7 +106,7 @@ def rectangle(
     ]  # fmt: skip
     x0, y0 = np.floor(np.min(corners, 0)).astype(int)
     x1, y1 = np.ceil(np.max(corners, 0)).astype(int) + 1
-    return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    return max(int(x0), 0), max(int(y0), 0), min(int(x1), width), min(int(y1), height)
 
 
 def rasterise(points: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,8 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...kernels.mesh_warp import sample
-
 DENSE = 6  # curve points per landmark interval
 
 
@@ -137,8 +135,3 @@ def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
 def as_unit(picture: np.ndarray) -> np.ndarray:
     """A part of a picture as float32 in 0..1."""
     return picture.astype(np.float32) / 255 if picture.dtype == np.uint8 else picture.astype(np.float32)
-
-
-def sample_at(sprite: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A sprite at float positions (its border held by reflection)."""
-    return sample(sprite, np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, np.float32))

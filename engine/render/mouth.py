@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...kernels.mesh_warp import sample
 from ..motion.face_motion import INDEX
 from ..motion.mesh import INNER_LOWER_LIP, INNER_UPPER_LIP
-from .layers import Outline, as_unit, rising_interp, sample_at, smooth
+from .layers import Outline, as_unit, rising_interp, smooth
 
 # Widths of the upper teeth from the middle outwards as seen from the front, eye distances (63 mm), after
 # average crown widths (8.5, 6.6, 7.6, 7.0, 6.8 mm) foreshortened along the arch.
@@ -203,7 +204,7 @@ class MouthLayer:
         hit = (down > 0) & (down < rows - 1) & (along > 0) & (along < columns - 1)
         if not hit.any():
             return colour
-        tooth = sample_at(sheet, along, down)
+        tooth = sample(sheet, along, down)
         dim = np.float32(min(self.light, 1.0) ** 0.7 * (1.0 if upper else 0.78))
         # Beyond the necks of the teeth there is gum, not darkness.
         gum = smooth(v, 0.84 * height, 0.92 * height) * (np.abs(t) < half * 0.97)
@@ -228,7 +229,7 @@ class MouthLayer:
         u = left + across * (right - left)
         layout = self.warp.layout
         x, y = (layout.pose.origin[k] + (u * layout.right[k] + v * layout.down[k]) * self.ed for k in (0, 1))
-        own = sample_at(self.photo, x - self.photo_x, y - self.photo_y)
+        own = sample(self.photo, x - self.photo_x, y - self.photo_y)
         shown = 1 - smooth(v - source_low, -0.045, -0.008)
         return colour + (own - colour) * shown[..., None]
 

@@ -70,8 +70,6 @@ def test_shapes_and_head_are_found_again(rig):
     fit = fit_track(filmed(rig, weights, head), FPS, neutral=mean_mesh().vertices.astype(float))
     found = fit.motion
     for name in (
-        "eyeBlinkLeft",
-        "eyeBlinkRight",
         "jawOpen",
         "mouthSmileLeft",
         "mouthSmileRight",
