@@ -47,6 +47,7 @@ CLOSING = SHAPES  # index of the lip-closing mode; the aperture modes follow it
 LOWER_FACE = np.array(
     [name.startswith(("mouth", "jaw")) and name not in ("jawLeft", "jawRight") for name in BLENDSHAPES]
 )
+BREATH = 0.03  # eye distances: so much of the head's rise and fall is breath and moves the shoulders too
 CRISP_MARGIN = (0.12, 0.12, 0.25)  # around the landmarks, eye distances: sampled cubically
 MAX_LIP_GAP = 0.8  # of the mouth's width
 FAINT = (0.002, 0.006)  # eye distances: displacements of a whole shape that count as none, and as some
@@ -177,12 +178,13 @@ class FaceWarp:
         self.pivot = pivot = layout.pose.to_picture(neck_pivot(self.rig.rest))
         self.pose_maps = []
         for grid in (self.fine, self.coarse):
-            weight, depth = head_maps(layout, grid, others)
+            weight, depth, shoulders = head_maps(layout, grid, others)
             if grid is self.coarse:
-                weight = weight * edge_taper(grid, 0.30 * layout.ed, self.picture_size)
+                taper = edge_taper(grid, 0.30 * layout.ed, self.picture_size)
+                weight, shoulders = weight * taper, shoulders * taper
             x, y = grid.nodes()
-            offsets = x - np.float32(pivot[0]), y - np.float32(pivot[1])
-            self.pose_maps.append((*offsets, depth.astype(np.float32), weight.astype(np.float32)))
+            planes = (x - pivot[0], y - pivot[1], depth, weight, shoulders)
+            self.pose_maps.append(tuple(plane.astype(np.float32) for plane in planes))
 
     # A frame ---------------------------------------------------------------------------------------
 
@@ -245,7 +247,8 @@ class FaceWarp:
             n = len(a.upper)
             lines[a.name] = points[start : start + n], points[start + n : start + 2 * n]
             start += 2 * n
-        return Frame(c, matrix, shift, posed, bool(np.abs(c).max() > 1e-4), lines)
+        rise = BREATH * np.tanh(float(head[4]) / BREATH) * self.layout.ed if posed else 0.0
+        return Frame(c, matrix, shift, posed, bool(np.abs(c).max() > 1e-4), lines, rise * self.layout.down)
 
     def moved(self, frame: Frame, ids: tuple[int, ...]) -> np.ndarray:
         """Landmarks ``ids`` under expression and pose, ``[len(ids), 2]`` pixels."""
@@ -265,12 +268,15 @@ class FaceWarp:
         self, maps, depth: np.ndarray, frame: Frame, stride: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Inverse of the head motion on a grid, grid units."""
-        x, y, _, weight = maps
+        x, y, _, weight, shoulders = maps
         m, t = frame.matrix.astype(np.float32), frame.shift.astype(np.float32)
         z = depth - np.float32(self.pivot[2])
         scale = weight / np.float32(stride)
         dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + t[0]) * scale
         dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + t[1]) * scale
+        if frame.breath.any():
+            bx, by = frame.breath.astype(np.float32) / np.float32(stride)
+            dx, dy = dx + bx * shoulders, dy + by * shoulders
         return invert_displacement(dx, dy, None, steps=3)
 
     def source_map(self, frame: Frame) -> tuple[np.ndarray, Grid]:
@@ -381,3 +387,4 @@ class Frame:
     posed: bool
     expressive: bool
     lines: dict[str, tuple[np.ndarray, np.ndarray]]  # upper and lower line of each aperture, [K, 2] pixels
+    breath: np.ndarray  # [2] pixels that the shoulders rise or fall with the head

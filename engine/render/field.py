@@ -38,6 +38,7 @@ MIN_STRIDE = 2
 # How far the grids reach beyond the landmarks, eye distances: left and right, up, down.
 FINE_MARGIN, COARSE_MARGIN = (0.75, 0.55, 1.0), (1.45, 1.75, 1.9)
 EXTENSION_DECAY = 0.40
+SHOULDERS = 0.7  # of a breath's rise that the shoulders take
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,8 +247,9 @@ class Rasteriser:
         return flat.T.reshape(field.shape)
 
 
-def head_maps(layout: Layout, grid: Grid, others: list[Layout]) -> tuple[np.ndarray, np.ndarray]:
-    """How much of the head's motion each node takes (0..1) and its depth in pixels, float64 [H, W] each.
+def head_maps(layout: Layout, grid: Grid, others: list[Layout]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How much of the head's motion each node takes (0..1), its depth in pixels, and how much more of a breath's
+    rise and fall it takes than that (shoulders), [H, W] each.
 
     ``others``: neighbouring faces, which this head must not drag along.
     """
@@ -273,13 +275,17 @@ def head_maps(layout: Layout, grid: Grid, others: list[Layout]) -> tuple[np.ndar
     neck = (1 - smoothstep(v - chin[1], 0.05, 1.75)) * (1 - smoothstep(np.abs(u - chin[0]) - 0.6, 0.15, 1.15))
     below = smoothstep(v, chin[1] - 0.5, chin[1] + 0.1)
     weight = np.where(inside, 1.0, around * (1 - below) + neck * below)
+    shoulders = (
+        SHOULDERS * smoothstep(v - chin[1], 0.05, 0.8) * (1 - smoothstep(np.abs(u - chin[0]), 1.2, 2.0))
+    )
     for other in others:
         _, theirs = oval_distance(other)
         share = theirs / np.maximum(theirs + distance * layout.ed, 1e-6)
-        weight = weight * np.where(inside, 1.0, smoothstep(share, 0.2, 0.65))
-    weight = cv2.GaussianBlur(
-        weight, (0, 0), max(0.06 * layout.ed / cell, 0.3), borderType=cv2.BORDER_REPLICATE
-    )
+        mine = np.where(inside, 1.0, smoothstep(share, 0.2, 0.65))
+        weight, shoulders = weight * mine, shoulders * mine
+    soft = max(0.06 * layout.ed / cell, 0.3)
+    weight = cv2.GaussianBlur(weight, (0, 0), soft, borderType=cv2.BORDER_REPLICATE)
+    shoulders = np.maximum(shoulders - weight, 0)
 
     ids, bary, _ = rasterise(layout.points, grid)
     known = ids[..., 0] >= 0
@@ -293,6 +299,7 @@ def head_maps(layout: Layout, grid: Grid, others: list[Layout]) -> tuple[np.ndar
             cv2.blur((~hole).astype(np.float32), (9, 9)), 1e-3
         )
         depth = np.where(hole, filled, depth)
-    return weight, cv2.GaussianBlur(
+    depth = cv2.GaussianBlur(
         depth, (0, 0), max(0.10 * layout.ed / cell, 0.5), borderType=cv2.BORDER_REPLICATE
     )
+    return weight, depth, shoulders
