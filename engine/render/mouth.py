@@ -29,6 +29,7 @@ GUM = np.array([0.62, 0.33, 0.33], np.float32)
 CAVITY = np.array([0.26, 0.105, 0.10], np.float32)
 TONGUE = np.array([0.68, 0.37, 0.36], np.float32)
 CHEEKS = (50, 280, 205, 425, 101, 330)
+LIP_EDGE = 0.014  # eye distances from the landmarks' inner line to where the lower lip begins
 PHOTO_GAP = 0.03  # a picture whose lips are parted further than this (eye distances) shows its own teeth
 
 
@@ -133,6 +134,10 @@ class MouthLayer:
             return
         upper, lower = frame.lines[mouth.aperture.name]
         axes = warp.axes(frame)
+        if (
+            self.open
+        ):  # landmarks run on the teeth's side of a lip's edge: leave none of them on the lower lip
+            lower = lower + LIP_EDGE * self.ed * axes[1]
         o = Outline.of(upper, lower, axes, self.ed, canvas.shape[:2])
         if o is None:
             return
@@ -171,7 +176,7 @@ class MouthLayer:
         hump = smooth(o.v - top, 0.0, 0.05) * (np.abs(bow) < 1)
         groove = 1 - 0.18 * np.exp(-((bow / 0.10) ** 2)) * smooth(o.v - top, 0.02, 0.10)
         lit = (
-            (0.55 + 0.45 * smooth(o.v - top, 0.0, 0.12)) * groove * (0.75 + 0.25 * np.clip(1 - bow**2, 0, 1))
+            (0.30 + 0.50 * smooth(o.v - top, 0.0, 0.16)) * groove * (0.75 + 0.25 * np.clip(1 - bow**2, 0, 1))
         )
         colour += (TONGUE * (lit * self.light)[..., None] - colour) * hump[..., None]
         colour = self.row(colour, o, False, u_jaw, v_jaw - LOWER_EDGE)
@@ -218,19 +223,27 @@ class MouthLayer:
         up, low = self.rest_up, self.rest_low
         left, right = (up[0, 0] + low[0, 0]) / 2, (up[-1, 0] + low[-1, 0]) / 2
         across = np.clip((o.u - o.left) / max(o.right - o.left, 1e-3), 0, 1)
-        table = np.linspace(left, right, 64)
-        at = np.clip(across * 63 + 0.5, 0, 63).astype(np.intp)
-        source_up = rising_interp(table, up).astype(np.float32)[at]
-        source_low = rising_interp(table, low).astype(np.float32)[at]
+        u = left + across * (right - left)
+        source_up, source_low = (rising_interp(u, line).astype(np.float32) for line in (up, low))
         offset = np.float32(v_skull - (up[5, 1] + low[5, 1]) / 2)
         share = 0.35 + 0.65 * (2 * across - 1) ** 2
-        v = o.v - offset - share * (o.up - source_up - offset)
-        v = np.maximum(v, source_up + 0.012)
-        u = left + across * (right - left)
+        # A lip that rises shows more of the teeth: the picture's upper band of them grows to fill what it uncovers.
+        bared = np.maximum((1 - share) * (source_up + offset - o.up), 0)
+        hidden = np.maximum((1 - share) * (o.up - source_up - offset), 0)
+        band = np.float32(min(0.08, 0.5 * self.gap))
+
+        def source(v: np.ndarray) -> np.ndarray:
+            below = v - o.up
+            stretched = np.where(below < bared + band, below * band / (bared + band), below - bared)
+            return source_up + 0.015 + stretched + hidden
+
+        v = source(o.v)
         layout = self.warp.layout
         x, y = (layout.pose.origin[k] + (u * layout.right[k] + v * layout.down[k]) * self.ed for k in (0, 1))
         own = sample(self.photo, x - self.photo_x, y - self.photo_y)
-        shown = 1 - smooth(v - source_low, -0.045, -0.008)
+        # Where the mouth now reaches further than it did, the picture would show its lower lip: it ends before that.
+        beyond = np.clip((source(o.low - LIP_EDGE) - source_low - 0.015) / 0.015, 0, 1)
+        shown = 1 - smooth(v - source_low, -0.045, -0.008) * beyond
         return colour + (own - colour) * shown[..., None]
 
     def stick_out(self, canvas: np.ndarray, o: Outline, amount: float, axes: np.ndarray) -> None:
@@ -255,7 +268,7 @@ class MouthLayer:
         rim = 1 - 0.35 * smooth(
             np.sqrt(np.clip(t**2 + np.maximum(down - 0.55, 0) ** 2 * 4, 0, 2)), 0.75, 1.05
         )
-        o_colour = TONGUE * 1.12 * (lit * rim * self.light)[..., None]
+        o_colour = TONGUE * 0.98 * (lit * rim * self.light)[..., None]
         tongue.paste(
             canvas,
             np.clip(o_colour, 0, 1).astype(np.float32),
