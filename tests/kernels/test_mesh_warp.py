@@ -20,7 +20,12 @@ def smooth_field(seed: int, height: int, width: int, size: float) -> tuple[np.nd
         rim * sum(rng.normal() * np.sin(np.pi * (a * x + b * y)) for a in (1, 2) for b in (1, 2))
         for _ in range(2)
     ]
-    return tuple((size * w / max(np.abs(w).max(), 1e-6)).astype(np.float32) for w in waves)
+    out = []
+    for w in waves:
+        w = w / max(np.abs(w).max(), 1e-6)
+        steepest = max(np.abs(g).max() for g in np.gradient(w))
+        out.append((w * min(size, 0.35 / steepest)).astype(np.float32))  # steeper fields would fold
+    return tuple(out)
 
 
 def test_zero_field_is_exactly_zero():
