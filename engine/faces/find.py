@@ -15,7 +15,7 @@ from . import search
 from .backend import open_backend
 from .clip import ClipReader
 from .detector import Backend
-from .smooth import smooth_track
+from .smooth import smooth_faces
 from .types import Face, Faces, FaceTrack
 
 MOST_FACES = 64
@@ -72,9 +72,11 @@ def find_faces(
     for image in chain((first, second), stream):
         reader.read(image)
         report(progress, reader.frame, total)
-    tracks = reader.tracker.tracks(reader.frame, max_faces)
+    people = reader.tracker.people(reader.frame, max_faces)
     if smooth:
-        tracks = tuple(smooth_track(t, reader.tracker.fps) for t in tracks)
+        for faces in people:
+            smooth_faces(faces, reader.tracker.fps)
+    tracks = tuple(FaceTrack(i + 1, tuple(faces)) for i, faces in enumerate(people))
     height, width = first.shape[:2]
     notes = () if tracks else (_nobody(reader.largest_rejected, min_size),)
     return Faces(tracks, height, width, reader.frame, fps, notes, reader.largest_rejected)

@@ -32,20 +32,25 @@ def smooth_track(track: FaceTrack, fps: float, *, causal: bool = False) -> FaceT
         fps: Frames per second.
         causal: Use the past only, as a live picture must.
     """
-    faces: list[Face | None] = list(track.faces)
-    for start, end in stretches(track.present):
-        scale = float(np.median([f.eye_distance for f in track.faces[start:end]]))
-        lead = math.ceil(_MEMORY * fps)
+    faces = list(track.faces)
+    smooth_faces(faces, fps, causal=causal)
+    return FaceTrack(track.person, tuple(faces))
+
+
+def smooth_faces(faces: list[Face | None], fps: float, *, causal: bool = False) -> None:
+    """Smooth one person's faces in place: as the list is worked through, what it held before can be freed."""
+    lead = math.ceil(_MEMORY * fps)
+    for start, end in stretches(np.array([f is not None for f in faces], bool)):
+        scale = max(float(np.median([f.eye_distance for f in faces[start:end]])), 1e-3)
+        before: list[Face] = []  # the last raw faces of the piece before
         for first in range(start, end, _CHUNK):  # long clips in pieces, each with enough around it to settle
             last = min(first + _CHUNK, end)
-            low, high = max(first - lead, start), min(last + lead, end)
-            points = np.stack([f.landmarks for f in track.faces[low:high]])
-            smoothed = smooth_landmarks(points, fps, max(scale, 1e-3), causal=causal)[
-                first - low : last - low
-            ].copy()
+            raw = before + faces[first : min(last + lead, end)]
+            points = np.stack([f.landmarks for f in raw])
+            smoothed = smooth_landmarks(points, fps, scale, causal=causal)[len(before) :]
+            before = (before + faces[first:last])[-lead:]
             for t in range(first, last):
-                faces[t] = replace(faces[t], landmarks=smoothed[t - first])
-    return FaceTrack(track.person, tuple(faces))
+                faces[t] = replace(faces[t], landmarks=smoothed[t - first].copy())
 
 
 def stretches(present: np.ndarray) -> list[tuple[int, int]]:

@@ -118,7 +118,11 @@ class Tracker:
         return distance + 0.7 * growth + unlike / _LOOKS_SCALE - (_LOYALTY if loyal else 0.0)
 
     def tracks(self, frames: int, max_faces: int) -> tuple[FaceTrack, ...]:
-        """Persons as tracks, left to right by where each is first seen.
+        """``people`` as tracks."""
+        return tuple(FaceTrack(i + 1, tuple(f)) for i, f in enumerate(self.people(frames, max_faces)))
+
+    def people(self, frames: int, max_faces: int) -> list[list[Face | None]]:
+        """Each person's faces by frame, persons left to right by where each is first seen. Ends the tracking.
 
         Ghosts (seen for less than 0.2 s of a longer clip) are dropped; of more than ``max_faces`` persons, those
         seen longest and largest are kept.
@@ -126,12 +130,10 @@ class Tracker:
         enough = min(max(1, round(_GHOST_SECONDS * self.fps)), max(1, frames // 2))
         self.persons = [p for p in self.persons if len(p.faces) >= enough]
         self._join()
-        real = list(self.persons)
-        real.sort(key=lambda p: -sum(f.size for f in p.faces.values()))
+        real = sorted(self.persons, key=lambda p: -sum(f.size for f in p.faces.values()))
         chosen = sorted(real[:max_faces], key=lambda p: p.faces[min(p.faces)].centre[0])
-        return tuple(
-            FaceTrack(i + 1, tuple(p.faces.get(t) for t in range(frames))) for i, p in enumerate(chosen)
-        )
+        self.persons = []  # long clips: nobody but the caller holds on to the faces
+        return [[p.faces.get(t) for t in range(frames)] for p in chosen]
 
     def _join(self) -> None:
         """Make one person of pieces that never overlap in time and look alike, likest first: whoever came out
