@@ -292,6 +292,36 @@ def readme(step: int = 2, width: int = 640) -> Path:
     return path
 
 
+def at(clip: Path, seconds: float):
+    """The frame of a clip at a time, as a picture."""
+    import av
+
+    with av.open(str(clip)) as container:
+        return next(f for f in container.decode(video=0) if f.time >= seconds - 1e-6).to_image()
+
+
+def thumbnails(height: int = 480) -> Path:
+    """The example workflows' thumbnails: the driving clip beside what it drives, and moments of ``output/demo.mp4``."""
+    from PIL import Image
+
+    folder = ROOT / "example_workflows"
+    demo = ROOT / "output" / "demo.mp4"
+    at(demo, 3.4).save(folder / "two_people_two_drives.jpg", quality=88)
+    at(demo, 2.5).save(folder / "two_people_faces_by_core.jpg", quality=88)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "out.mp4"
+        command = [sys.executable, "-m", "troupe", "animate", str(ASSETS / "portrait.png")]
+        subprocess.run([*command, "--drive", str(ASSETS / "drive.mp4"), "-o", str(out)], check=True)
+        pair = [at(ASSETS / "drive.mp4", 1.0), at(out, 1.0)]
+    pair = [p.resize((round(p.width * height / p.height), height)) for p in pair]
+    both = Image.new("RGB", (pair[0].width + 8 + pair[1].width, height), "white")
+    both.paste(pair[0], (0, 0))
+    both.paste(pair[1], (pair[0].width + 8, 0))
+    path = folder / "one_person_from_a_clip.jpg"
+    both.save(path, quality=88)
+    return path
+
+
 MAKERS = {
     "two_people": lambda: save("two_people.png", two_people()),
     "portrait": lambda: save("portrait.png", portrait()),
@@ -299,6 +329,7 @@ MAKERS = {
     "speech": speech,
     "drive": drive,
     "readme": readme,
+    "thumbnails": thumbnails,
 }
 
 
