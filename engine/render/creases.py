@@ -8,12 +8,16 @@ should not age.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..motion.face_motion import BLENDSHAPES, INDEX
 from ..motion.mesh import UPPER_LID, mirrored
 from .layers import catmull_rom
+
+if TYPE_CHECKING:
+    from .face_warp import FaceWarp
 
 STRENGTH = 0.13
 # Fold: landmarks it runs through on the person's right (pairs are blended half and half), width in eye
@@ -53,7 +57,7 @@ class Crease:
 class CreaseLayer:
     """All folds of one face."""
 
-    def __init__(self, warp, picture: np.ndarray):
+    def __init__(self, warp: FaceWarp, picture: np.ndarray):
         layout = warp.layout
         self.creases: list[Crease] = []
         for points, width, shapes in MIDDLE_FOLDS:

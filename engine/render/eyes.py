@@ -7,11 +7,17 @@ the gaze. With no gaze the two together are the picture again.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ...kernels.mesh_warp import sample
 from ..motion.mesh import LEFT_IRIS, RIGHT_IRIS
-from .layers import Outline, as_unit, catmull_rom, smooth
+from .grid import smoothstep
+from .layers import Outline, as_unit, catmull_rom
+
+if TYPE_CHECKING:
+    from .face_warp import FaceWarp, Frame, Opening
 
 PAD = 0.16  # eye distances around the lids
 LIMBUS = 1.13  # iris radii painted out of the plate
@@ -20,7 +26,7 @@ LIMBUS = 1.13  # iris radii painted out of the plate
 class EyeLayer:
     """Draws one eyeball of one face."""
 
-    def __init__(self, warp, opening, picture: np.ndarray):
+    def __init__(self, warp: FaceWarp, opening: Opening, picture: np.ndarray):
         self.warp, self.opening = warp, opening
         self.iris = RIGHT_IRIS if opening.aperture.name == "eyeRight" else LEFT_IRIS
         layout, ed = warp.layout, warp.layout.ed
@@ -83,7 +89,7 @@ class EyeLayer:
                 np.median(patch[white], 0),
             )
         # Inside the opening and clear of the iris the picture stays as it is.
-        keep = smooth(deep, 0.3, 2.0) * smooth(
+        keep = smoothstep(deep, 0.3, 2.0) * smoothstep(
             from_iris, 0.98 * LIMBUS * self.radius, 1.12 * LIMBUS * self.radius
         )
         return (fill + (patch - fill) * keep[..., None]).astype(np.float32)
@@ -111,11 +117,11 @@ class EyeLayer:
         return out + (patch - out) * cv2.GaussianBlur(seen, (0, 0), 0.7)[..., None] * seen[..., None]
 
     def _alpha(self, from_iris: np.ndarray) -> np.ndarray:
-        return 1 - smooth(from_iris, 1.02 * self.radius, LIMBUS * 1.12 * self.radius)
+        return 1 - smoothstep(from_iris, 1.02 * self.radius, LIMBUS * 1.12 * self.radius)
 
     # A frame ---------------------------------------------------------------------------------------
 
-    def draw(self, canvas: np.ndarray, frame) -> None:
+    def draw(self, canvas: np.ndarray, frame: Frame) -> None:
         if not (self.usable and frame.expressive):
             return
         warp, a = self.warp, self.opening.aperture
@@ -142,7 +148,7 @@ class EyeLayer:
         gate = min(1.0, activity / 0.015) * min(1.0, gap / 0.02)
         o.paste(canvas, colour, o.cover * np.float32(gate))
 
-    def _at_rest(self, o: Outline, frame) -> tuple[np.ndarray, np.ndarray]:
+    def _at_rest(self, o: Outline, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """Window pixels on the plate: the head motion at the eye, undone."""
         warp = self.warp
         centre = warp.layout.points[self.iris[0]]

@@ -65,6 +65,7 @@ class Grid:
 
 
 def smoothstep(x, low: float, high: float):
+    """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 

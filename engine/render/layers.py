@@ -127,11 +127,6 @@ def rising_interp(at: np.ndarray, curve: np.ndarray) -> np.ndarray:
     return np.interp(at, np.maximum.accumulate(curve[:, 0]), curve[:, 1])
 
 
-def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def as_unit(picture: np.ndarray) -> np.ndarray:
     """A part of a picture as float32 in 0..1."""
     return picture.astype(np.float32) / 255 if picture.dtype == np.uint8 else picture.astype(np.float32)

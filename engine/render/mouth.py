@@ -8,13 +8,18 @@ invented. Colours take their brightness from the cheeks.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...kernels.mesh_warp import sample
 from ..motion.face_motion import INDEX
 from ..motion.mesh import INNER_LOWER_LIP, INNER_UPPER_LIP
-from .layers import Outline, as_unit, rising_interp, smooth
+from .grid import smoothstep
+from .layers import Outline, as_unit, rising_interp
+
+if TYPE_CHECKING:
+    from .face_warp import FaceWarp, Frame
 
 # Widths of the upper teeth from the middle outwards as seen from the front, eye distances (63 mm), after
 # average crown widths (8.5, 6.6, 7.6, 7.0, 6.8 mm) foreshortened along the arch.
@@ -82,7 +87,7 @@ def teeth_sheet(upper: bool) -> tuple[np.ndarray, float]:
 class MouthLayer:
     """Draws the inside of one face's mouth."""
 
-    def __init__(self, warp, picture: np.ndarray):
+    def __init__(self, warp: FaceWarp, picture: np.ndarray):
         self.warp = warp
         layout = warp.layout
         self.ed = layout.ed
@@ -124,7 +129,7 @@ class MouthLayer:
 
     # A frame ---------------------------------------------------------------------------------------
 
-    def draw(self, canvas: np.ndarray, frame) -> None:
+    def draw(self, canvas: np.ndarray, frame: Frame) -> None:
         warp = self.warp
         mouth = warp.openings[0]
         change = frame.c @ mouth.gap_modes
@@ -134,9 +139,8 @@ class MouthLayer:
             return
         upper, lower = frame.lines[mouth.aperture.name]
         axes = warp.axes(frame)
-        if (
-            self.open
-        ):  # landmarks run on the teeth's side of a lip's edge: leave none of them on the lower lip
+        if self.open:
+            # Landmarks run on the teeth's side of a lip's edge: leave no teeth on the lower lip.
             lower = lower + LIP_EDGE * self.ed * axes[1]
         o = Outline.of(upper, lower, axes, self.ed, canvas.shape[:2])
         if o is None:
@@ -145,12 +149,12 @@ class MouthLayer:
             colour = self.inside(o, frame, axes)
             # With parted lips in the picture the field already carries them: draw only what has changed.
             active = min(1.0, max(0.0, float(np.abs(change).max()) - 0.002) / 0.02)
-            slit = smooth(np.float32(o.gap), 0.004, 0.035)
+            slit = smoothstep(np.float32(o.gap), 0.004, 0.035)
             o.paste(canvas, colour, o.cover * np.float32(active * slit))
         if tongue_out > 0.02:
             self.stick_out(canvas, o, tongue_out, axes)
 
-    def anchors(self, frame, axes: np.ndarray) -> tuple[float, float, float, float]:
+    def anchors(self, frame: Frame, axes: np.ndarray) -> tuple[float, float, float, float]:
         """In the moved face's axes, eye distances: u of the mouth's middle on the skull, v of the skull's lip line,
         and the jaw's shift (u, v) at the lower teeth."""
         warp = self.warp
@@ -162,7 +166,7 @@ class MouthLayer:
         moved = (places + (places - warp.pivot) @ frame.matrix.T + frame.shift)[:, :2] @ axes.T / self.ed
         return moved[0, 0], moved[0, 1], moved[1, 0], moved[1, 1]
 
-    def inside(self, o: Outline, frame, axes: np.ndarray) -> np.ndarray:
+    def inside(self, o: Outline, frame: Frame, axes: np.ndarray) -> np.ndarray:
         """[h, w, 3] colours behind the lips."""
         u_skull, v_skull, u_jaw, v_jaw = self.anchors(frame, axes)
         if self.open:
@@ -173,10 +177,12 @@ class MouthLayer:
         height = 0.55 * min(o.gap, 0.5) + 0.02
         bow = (o.u - u_jaw) / (0.38 * self.scale)
         top = v_jaw + 0.10 - height * np.sqrt(np.clip(1 - bow**2, 0, 1))
-        hump = smooth(o.v - top, 0.0, 0.05) * (np.abs(bow) < 1)
-        groove = 1 - 0.18 * np.exp(-((bow / 0.10) ** 2)) * smooth(o.v - top, 0.02, 0.10)
+        hump = smoothstep(o.v - top, 0.0, 0.05) * (np.abs(bow) < 1)
+        groove = 1 - 0.18 * np.exp(-((bow / 0.10) ** 2)) * smoothstep(o.v - top, 0.02, 0.10)
         lit = (
-            (0.30 + 0.50 * smooth(o.v - top, 0.0, 0.16)) * groove * (0.75 + 0.25 * np.clip(1 - bow**2, 0, 1))
+            (0.30 + 0.50 * smoothstep(o.v - top, 0.0, 0.16))
+            * groove
+            * (0.75 + 0.25 * np.clip(1 - bow**2, 0, 1))
         )
         colour += (TONGUE * (lit * self.light)[..., None] - colour) * hump[..., None]
         colour = self.row(colour, o, False, u_jaw, v_jaw - LOWER_EDGE)
@@ -190,7 +196,7 @@ class MouthLayer:
         shade = 1 - 0.38 * np.exp(-np.maximum(o.v - o.up, 0) / 0.035)
         corner = 1 - 0.55 * np.clip(np.abs(o.u - middle) / half, 0, 1) ** 3
         # Pursed lips stand far before the teeth.
-        pursed = smooth(np.float32(half / self.half), 0.45, 0.85)
+        pursed = smoothstep(np.float32(half / self.half), 0.45, 0.85)
         shade = shade * (0.35 + 0.65 * pursed)
         if self.open:
             shade, corner = 0.5 + 0.5 * shade, 0.5 + 0.5 * corner
@@ -212,7 +218,7 @@ class MouthLayer:
         tooth = sample(sheet, along, down)
         dim = np.float32(min(self.light, 1.0) ** 0.7 * (1.0 if upper else 0.78))
         # Beyond the necks of the teeth there is gum, not darkness.
-        gum = smooth(v, 0.84 * height, 0.92 * height) * (np.abs(t) < half * 0.97)
+        gum = smoothstep(v, 0.84 * height, 0.92 * height) * (np.abs(t) < half * 0.97)
         colour = colour + (GUM * np.float32(self.light * 0.85) - colour) * gum[..., None]
         alpha = tooth[..., 3] * hit
         return colour + (tooth[..., :3] * self.enamel * dim - colour) * alpha[..., None]
@@ -243,7 +249,7 @@ class MouthLayer:
         own = sample(self.photo, x - self.photo_x, y - self.photo_y)
         # Where the mouth now reaches further than it did, the picture would show its lower lip: it ends before that.
         beyond = np.clip((source(o.low - LIP_EDGE) - source_low - 0.015) / 0.015, 0, 1)
-        shown = 1 - smooth(v - source_low, -0.045, -0.008) * beyond
+        shown = 1 - smoothstep(v - source_low, -0.045, -0.008) * beyond
         return colour + (own - colour) * shown[..., None]
 
     def stick_out(self, canvas: np.ndarray, o: Outline, amount: float, axes: np.ndarray) -> None:
@@ -264,8 +270,8 @@ class MouthLayer:
         t = (tongue.u - middle) / half
         down = np.clip((tongue.v - up) / max(tip - up, 1e-3), 0, 1)
         groove = 1 - 0.20 * np.exp(-((t / 0.09) ** 2)) * (1 - down**2)
-        lit = (0.55 + 0.55 * smooth(down, 0.0, 0.5)) * (1 - 0.35 * t**4) * groove
-        rim = 1 - 0.35 * smooth(
+        lit = (0.55 + 0.55 * smoothstep(down, 0.0, 0.5)) * (1 - 0.35 * t**4) * groove
+        rim = 1 - 0.35 * smoothstep(
             np.sqrt(np.clip(t**2 + np.maximum(down - 0.55, 0) ** 2 * 4, 0, 2)), 0.75, 1.05
         )
         o_colour = TONGUE * 0.98 * (lit * rim * self.light)[..., None]
