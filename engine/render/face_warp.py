@@ -352,7 +352,7 @@ class FaceWarp:
         """Make the face act, in place.
 
         Args:
-            canvas: [H, W, 3] uint8 or float32, the picture so far.
+            canvas: [H, W, 3] uint8, or float32 in 0..1, the picture so far.
             weights: [52] blendshapes minus those of the picture at rest.
             head: [6] relative to the picture's own pose.
             closing: How far a mouth that is open in the picture is shut, 0..1.
@@ -372,6 +372,8 @@ class FaceWarp:
         x0, y0 = max(x0 - region.x0, 0), max(y0 - region.y0, 0)
         x1, y1 = min(x1 - region.x0, w), min(y1 - region.y0, h)
         patch[y0:y1, x0:x1] = sample(source, where[y0:y1, x0:x1], None, cubic=True)
+        if patch.dtype != np.uint8:
+            np.clip(patch, 0, 1, out=patch)  # cubic overshoots at edges
         canvas[region.y0 : region.y0 + h, region.x0 : region.x0 + w] = patch
         for layer in self.layers:
             layer.draw(canvas, frame)

@@ -280,3 +280,35 @@ def test_a_tiny_face_is_refused_with_its_size(collins):
             Cast.of([Role(1, FaceMotion.neutral(2, 25))]),
             25,
         )
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_any_face_anywhere_can_act(collins, seed):
+    """Tiny, huge, tilted, cut by the border or half outside the picture: it renders, and rest stays rest."""
+    import cv2
+
+    picture, faces = collins
+    face = faces.person(1).first
+    rng = np.random.default_rng(seed)
+    scale = float(np.exp(rng.uniform(np.log(9 / face.eye_distance), np.log(3))))
+    height, width = rng.integers(40, 500, 2)
+    turn = cv2.getRotationMatrix2D(face.centre, rng.uniform(-180, 180), scale)
+    turn[:, 2] += rng.uniform(0.0, 1.0, 2) * [width, height] - np.array(face.centre)
+    scene = cv2.warpAffine(picture, turn, (int(width), int(height)), borderMode=cv2.BORDER_REFLECT)
+    if seed % 2:
+        scene = (scene / np.float32(255)).astype(np.float32)
+    landmarks = face.landmarks * scale
+    landmarks[:, :2] = face.landmarks[:, :2] @ turn[:, :2].T + turn[:, 2]
+    warp = FaceWarp(Face(landmarks.astype(np.float32)), scene)
+    canvas = scene.copy()
+    warp.draw(canvas, weights(), np.zeros(6))
+    assert (canvas == scene).all()
+    warp.draw(
+        canvas,
+        rng.random(52).astype(np.float32),
+        rng.normal(size=6) * [8, 10, 8, 0.1, 0.1, 0.3],
+        rng.random(),
+    )
+    assert canvas.shape == scene.shape and canvas.dtype == scene.dtype
+    top = 255 if canvas.dtype == np.uint8 else 1
+    assert canvas.min() >= 0 and canvas.max() <= top and np.isfinite(canvas).all()
