@@ -149,11 +149,8 @@ class Faces:
         """
         if not 1 <= number <= len(self.tracks):
             count = len(self.tracks)
-            have = (
-                ("no face was found", "one face was found, number 1")[count]
-                if count < 2
-                else (f"{count} faces were found, numbered 1 to {count} from the left")
-            )
+            several = f"{count} faces were found, numbered 1 to {count} from the left"
+            have = {0: "no face was found", 1: "one face was found, number 1"}.get(count, several)
             raise TroupeError(
                 f"Face {number} does not exist",
                 have,
