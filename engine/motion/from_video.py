@@ -26,6 +26,7 @@ from .mesh import (
     OUTER_LOWER_LIP,
     OUTER_UPPER_LIP,
     RIGHT_IRIS,
+    SHRINK,
     STABLE,
     UPPER_LID,
     HeadPose,
@@ -147,7 +148,7 @@ def find_neutral(heads: np.ndarray) -> np.ndarray:
     eyes and a mouth of middling width count most, whole face by whole face, median over them."""
 
     def rank(values: np.ndarray) -> np.ndarray:
-        return np.abs(np.argsort(np.argsort(values)) / max(len(values) - 1, 1))
+        return np.argsort(np.argsort(values)) / max(len(values) - 1, 1)
 
     lips = np.linalg.norm(heads[:, 13] - heads[:, 14], axis=-1)
     lids = [np.linalg.norm(heads[:, list(up)] - heads[:, list(low)], axis=-1).mean(1)
@@ -274,13 +275,11 @@ def rest_frame(weights: np.ndarray, rotation: np.ndarray) -> int:
 def head_channels(
     rotation: np.ndarray, scale: np.ndarray, origin: np.ndarray, rig: Rig, rest: int
 ) -> np.ndarray:
-    """[T, 6] head motion relative to frame ``rest``: turns in its head frame, translation of the neck pivot."""
+    """[T, 6] head motion relative to frame ``rest``: turns in its head frame, the neck pivot's way in the picture."""
     base = rotation[rest]
     turns = np.array([angles(base.T @ r) for r in rotation])
     pivot = neck_pivot(rig.rest)
     where = origin + scale[:, None] * (rotation @ pivot)
-    moved = (where - where[rest]) / scale[rest]
-    right = base[:2, 0] / np.linalg.norm(base[:2, 0])
-    xy = moved[:, :2] @ np.stack([right, [-right[1], right[0]]], 1)
-    z = (scale[rest] / scale - 1) / 0.12
-    return np.concatenate([turns, xy, z[:, None]], 1)
+    moved = (where - where[rest])[:, :2] / scale[rest]
+    z = (scale[rest] / scale - 1) / SHRINK
+    return np.concatenate([turns, moved, z[:, None]], 1)

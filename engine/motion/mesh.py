@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 MESH_POINTS = 468
+# A head at z eye distances behind its place is seen smaller by 1 / (1 + SHRINK z).
+SHRINK = 0.12
 
 OUTER_UPPER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 OUTER_LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)

@@ -15,7 +15,7 @@ import numpy as np
 from ...kernels.mesh_warp import grid_index, invert_displacement, sample
 from ..faces.types import Face
 from ..motion.face_motion import BLENDSHAPES
-from ..motion.mesh import FACE_OVAL, neck_pivot, rotation_matrix
+from ..motion.mesh import FACE_OVAL, SHRINK, neck_pivot, rotation_matrix
 from ..motion.mesh_solver import MeshSolver
 from ..motion.rig import build_rig
 from .creases import CreaseLayer
@@ -83,7 +83,7 @@ class FaceWarp:
         self.picture_size = (height, width)
         solver = MeshSolver(self.rig.rest)
         head_modes = np.concatenate(
-            [self.rig.basis, lip_closing_mode(self.rig, solver)[None], aperture_modes(self.rig, solver)]
+            [self.rig.basis, lip_closing_mode(self.rig, solver)[None], aperture_modes(solver)]
         )
         self.modes = (head_modes @ layout.pose.rotation.T * layout.ed).astype(np.float32)
         self.fine = Grid.over(
@@ -217,9 +217,8 @@ class FaceWarp:
         """The head motion about the pivot, softly limited: matrix [3, 3] minus identity, translation [3] pixels."""
         pitch, yaw, roll, x, y, z = POSE_LIMITS * np.tanh(np.asarray(head, np.float64) / POSE_LIMITS)
         base = self.layout.pose.rotation
-        turn = base @ rotation_matrix(pitch, yaw, roll) @ base.T / (1 + 0.12 * z)
-        shift = (self.layout.right * x + self.layout.down * y) * self.layout.ed
-        matrix, shift = turn - np.eye(3), np.array([*shift, 0.0])
+        turn = base @ rotation_matrix(pitch, yaw, roll) @ base.T / (1 + SHRINK * z)
+        matrix, shift = turn - np.eye(3), np.array([x, y, 0.0]) * self.layout.ed
         keep = self._within_picture(matrix, shift)
         return matrix * keep, shift * keep
 
@@ -238,9 +237,8 @@ class FaceWarp:
         """Everything that a frame's layers need to know about where things are."""
         posed = bool(np.abs(head).max() > 1e-4)
         matrix, shift = self.rigid(head) if posed else (np.zeros((3, 3)), np.zeros(3))
-        points = self.line_points + np.einsum("r,rk->k", c, self.line_modes).reshape(
-            -1, 3
-        )  # BLAS would wake its threads
+        changed = np.einsum("r,rk->k", c, self.line_modes)  # a matrix product would wake BLAS's threads
+        points = self.line_points + changed.reshape(-1, 3)
         points = (points + (points - self.pivot) @ matrix.T + shift)[:, :2]
         lines, start = {}, 0
         for a in APERTURES:
@@ -248,7 +246,7 @@ class FaceWarp:
             lines[a.name] = points[start : start + n], points[start + n : start + 2 * n]
             start += 2 * n
         rise = BREATH * np.tanh(float(head[4]) / BREATH) * self.layout.ed if posed else 0.0
-        return Frame(c, matrix, shift, posed, bool(np.abs(c).max() > 1e-4), lines, rise * self.layout.down)
+        return Frame(c, matrix, shift, posed, bool(np.abs(c).max() > 1e-4), lines, np.array([0.0, rise]))
 
     def moved(self, frame: Frame, ids: tuple[int, ...]) -> np.ndarray:
         """Landmarks ``ids`` under expression and pose, ``[len(ids), 2]`` pixels."""

@@ -136,7 +136,7 @@ def rasterise(points: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, n
     return ids, bary, depth
 
 
-def aperture_modes(rig: Rig, solver: MeshSolver) -> np.ndarray:
+def aperture_modes(solver: MeshSolver) -> np.ndarray:
     """Extra modes the guards use: each inner column of each opening, upper then lower, one unit down.
 
     Returns ``[modes, 478, 3]`` in the head frame, in the order of ``APERTURES``.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..motion.face_motion import BLENDSHAPES, HEAD, INDEX, FaceMotion
-from ..motion.mesh import INNER_LOWER_LIP, INNER_UPPER_LIP, angles, mean_mesh, rotation_matrix
+from ..motion.mesh import INNER_LOWER_LIP, INNER_UPPER_LIP, SHRINK, angles, mean_mesh, rotation_matrix
 from ..motion.rig import Rig
 
 SMILES = [INDEX["mouthSmileLeft"], INDEX["mouthSmileRight"]]
@@ -89,10 +89,13 @@ def relative_weights(motion: FaceMotion) -> np.ndarray:
 
 
 def relative_head(motion: FaceMotion) -> np.ndarray:
-    """Head motion from the first frame's pose, in that pose's own frame."""
+    """Head motion from the first frame's pose: turns in that pose's own frame, the way in the picture."""
     base = rotation_matrix(*motion.head[0, :3])
     turns = np.array([angles(base.T @ rotation_matrix(*h[:3])) for h in motion.head])
-    return np.concatenate([turns, motion.head[:, 3:] - motion.head[0, 3:]], 1).astype(np.float32)
+    first = 1 + SHRINK * motion.head[0, 5]  # eye distances count from the first frame's size
+    moved = (motion.head[:, 3:5] - motion.head[0, 3:5]) * first
+    away = ((1 + SHRINK * motion.head[:, 5:]) / first - 1) / SHRINK
+    return np.concatenate([turns, moved, away], 1).astype(np.float32)
 
 
 def settle(motion: FaceMotion) -> np.ndarray:

@@ -10,7 +10,7 @@ from troupe.engine.faces import Face, FaceTrack
 from troupe.engine.motion import BLENDSHAPES, FaceMotion
 from troupe.engine.motion.face_motion import INDEX
 from troupe.engine.motion.from_video import fit_track, motion_from_track
-from troupe.engine.motion.mesh import HeadPose, mean_mesh, neck_pivot, rotation_matrix
+from troupe.engine.motion.mesh import SHRINK, HeadPose, mean_mesh, neck_pivot, rotation_matrix
 from troupe.engine.motion.rig import build_rig
 
 FPS, SCALE = 25.0, 110.0
@@ -28,7 +28,7 @@ def filmed(rig, weights: np.ndarray, head: np.ndarray, noise: float = 0.0, seed:
     faces = []
     for w, h in zip(weights, head, strict=True):
         turn = rotation_matrix(*h[:3])
-        scale = SCALE / (1 + 0.12 * h[5])
+        scale = SCALE / (1 + SHRINK * h[5])
         where = np.array([300 + SCALE * h[3], 250 + SCALE * h[4], 0])
         points = HeadPose(turn, scale, where).to_picture(rig.pose(w) - pivot)
         faces.append(Face((points + noise * SCALE * rng.normal(size=points.shape)).astype(np.float32)))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from troupe.engine.faces import Face, FaceTrack
 from troupe.engine.motion import FaceMotion
 from troupe.engine.motion.face_motion import INDEX
-from troupe.engine.motion.mesh import HeadPose, angles, mean_mesh, rotation_matrix
+from troupe.engine.motion.from_video import motion_from_track
+from troupe.engine.motion.mesh import SHRINK, HeadPose, angles, mean_mesh, neck_pivot, rotation_matrix
 from troupe.engine.motion.rig import build_rig
+from troupe.engine.render.face_warp import FaceWarp
 from troupe.engine.render.rest import SMILES, meet, mouth_ownership, picture_gap, picture_smile
 
 
@@ -87,3 +90,26 @@ def test_a_wandering_driver_stays_in_the_picture(hopper):
     _, settled, _ = meet(FaceMotion(np.zeros((500, 52)), head, 25), rig_of(hopper), "auto")
     assert np.abs(settled[:, 3]).max() < 0.25
     assert np.ptp(settled[200:300, 3]) == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_tilted_first_frame_is_followed_to_where_the_head_goes():
+    """Relative drive from a first frame that is tilted, shifted and smaller than the clip's rest: the warp's landmarks
+    land on the clip's own."""
+    mean = mean_mesh().vertices.astype(float)
+    heads = np.zeros((40, 6))
+    heads[0] = [2, 4, 22, -0.3, 0.1, 0.8]
+    heads[1] = [4, 9, 16, -0.15, 0.2, 0.5]
+    pivot, scale = neck_pivot(mean), 90.0
+    faces = []
+    for pitch, yaw, roll, x, y, z in heads:
+        where = np.array([300 + scale * x, 320 + scale * y, 0.0])
+        pose = HeadPose(rotation_matrix(pitch, yaw, roll), scale / (1 + SHRINK * z), where)
+        faces.append(Face(pose.to_picture(mean - pivot).astype(np.float32)))
+    motion = motion_from_track(FaceTrack(1, tuple(faces)), 25)
+    weights, head, closing = meet(motion, build_rig(mean), "relative")
+    warp = FaceWarp(faces[0], np.zeros((700, 600, 3), np.uint8))
+    frame = warp.pose_frame(warp.coefficients(weights[1], closing[1]), head[1])
+    away = warp.moved(frame, tuple(range(468))) + 0.5 - faces[1].landmarks[:468, :2]
+    assert np.linalg.norm(away, axis=1).mean() < 0.03 * faces[1].eye_distance
+    still = np.linalg.norm(faces[0].landmarks[:468, :2] - faces[1].landmarks[:468, :2], axis=1).mean()
+    assert still > 0.12 * faces[1].eye_distance, "the sample should move"
