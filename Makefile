@@ -1,6 +1,6 @@
 # make demo                 animate the bundled picture        (PICTURE=me.jpg, DRIVE=clip.mp4 | motion.csv | "happy @0-3")
 # make test                 lint and all tests                 (PYTEST_ARGS="-k warp", COMFYUI_PATH=~/ComfyUI)
-# make lint | bench | clean
+# make lint | bench | clean          (bench compares with real clips too where TROUPE_MEDIA names a folder of them)
 #
 # The first run makes $(VENV) with Python 3.10, 3.11 or 3.12 (PYTHON=/path/to/one) and installs what is needed;
 # later runs install again only if one of the requirement files has changed.
@@ -40,7 +40,7 @@ lint: $(RUFF)
 	@$(PY) -m ruff format --check .
 
 bench: $(FULL)
-	@for script in warp faces reenact; do echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
+	@for script in warp faces $(if $(TROUPE_MEDIA),reenact); do echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build *.egg-info .pytest_cache .ruff_cache .hypothesis
