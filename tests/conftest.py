@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,3 +28,12 @@ def media() -> Path:
         pytest.skip("TROUPE_MEDIA is not set: no folder of real clips")
     assert Path(folder).is_dir(), f"TROUPE_MEDIA names {folder}, which is not a folder"
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """``tests/synthetic.py``: ``synthetic_checkpoint(keys)`` and ``synthetic_tensor(name, shape)``."""
+    spec = importlib.util.spec_from_file_location("troupe_synthetic", ROOT / "tests" / "synthetic.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Speech: what is heard, in the form the renderers read."""

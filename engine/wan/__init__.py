@@ -1,0 +1,1 @@
+"""Wan image-to-video portraits: what encodes a drive, and the extra attention that lets a face follow it."""
