@@ -16,7 +16,7 @@ class Role:
 
     Attributes:
         face: Number of the face, 1 is the leftmost.
-        drive: A ``FaceMotion`` (later also ``ExpressionEmbeds`` or ``SpeechEmbeds``).
+        drive: A ``FaceMotion``, or for diffusion ``ExpressionEmbeds`` or ``SpeechEmbeds``.
         region: Part of the picture the drive may change, one of ``REGIONS``.
         strength: 0 switches the role off, 1 is as driven, more exaggerates.
         rest: How the drive's neutral meets the picture's own expression, see ``engine.render.rest``:
@@ -55,7 +55,7 @@ class Role:
 
 @dataclass(frozen=True, eq=False)
 class Cast:
-    """Roles in ascending order of their face, at most one per face."""
+    """Roles in ascending order of their face; a face has at most one drive of each kind."""
 
     roles: tuple[Role, ...] = ()
 
@@ -64,16 +64,19 @@ class Cast:
         """Order roles by face.
 
         Raises:
-            TroupeError: if two roles name the same face.
+            TroupeError: if a face has two drives of the same kind.
         """
         ordered = tuple(sorted(roles, key=lambda r: r.face))
-        for a, b in zip(ordered, ordered[1:]):
-            if a.face == b.face:
+        taken = set()
+        for role in ordered:
+            kind = type(role.drive)
+            if (role.face, kind) in taken:
                 raise TroupeError(
-                    f"Face {a.face} has two drives",
-                    "each face can play one role",
+                    f"Face {role.face} has two drives",
+                    f"both are of the kind {kind.__name__}; it can follow one of a kind",
                     "Give the second drive another face, or mix the motions first",
                 )
+            taken.add((role.face, kind))
         return cls(ordered)
 
     def plus(self, role: Role) -> Cast:

@@ -132,3 +132,34 @@ def model_folders() -> list[str]:
 
     known = folder_paths.folder_names_and_paths
     return [path for name in (MODEL_FOLDER, "detection") if name in known for path in known[name][0]]
+
+
+# Where adapters and encoders may lie: ComfyUI's folder for model patches, and where wrapper packs put them.
+PATCH_FOLDERS = ("model_patches", "diffusion_models")
+
+
+def model_files(*folders: str) -> list[str]:
+    """Names for a list widget: the models in these folders, each name once."""
+    import folder_paths
+
+    known = [f for f in folders if f in folder_paths.folder_names_and_paths]
+    return list(dict.fromkeys(name for f in known for name in folder_paths.get_filename_list(f)))
+
+
+def model_file(name: str, *folders: str) -> Path:
+    """The model ``name`` in the first of these folders that has it.
+
+    Raises:
+        TroupeError: if none has.
+    """
+    import folder_paths
+
+    for folder in folders:
+        # Only names that ComfyUI itself lists: 0.8.0 joins paths unchecked.
+        if folder in folder_paths.folder_names_and_paths and name in folder_paths.get_filename_list(folder):
+            return Path(folder_paths.get_full_path_or_raise(folder, name))
+    raise TroupeError(
+        f"The model {name!r} was not found",
+        f"it is not in ComfyUI's models folders {', '.join(folders)}",
+        "Put it there and press R to refresh the lists",
+    )

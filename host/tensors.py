@@ -75,6 +75,15 @@ def single(image: torch.Tensor, name: str) -> np.ndarray:
     return image[0, ..., :3].float().clamp(0, 1).cpu().contiguous().numpy()
 
 
+def scale_and_crop(image: torch.Tensor, width: int, height: int) -> torch.Tensor:
+    """IMAGE ``[T, H, W, C]`` scaled to cover ``width`` x ``height`` and cut evenly, as ComfyUI's video nodes do."""
+    import comfy.utils
+
+    own = image.shape[1] * image.shape[2]
+    method = "area" if own > 2 * width * height else "lanczos"
+    return comfy.utils.common_upscale(image.movedim(-1, 1), width, height, method, "center").movedim(1, -1)
+
+
 def check_memory(frames: int, height: int, width: int) -> None:
     """Raise a ``TroupeError`` if ``frames`` of this size cannot be held as an IMAGE."""
     import psutil

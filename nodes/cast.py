@@ -32,7 +32,11 @@ class AssignRole(io.ComfyNode):
                 sockets.person_input(
                     "face", "Which face of the picture, counted from the left. 1 is the leftmost."
                 ),
-                sockets.Motion.Input("drive", tooltip="The motion that this face plays."),
+                io.MultiType.Input(
+                    "drive",
+                    types=[sockets.Motion, sockets.Expression, sockets.Speech],
+                    tooltip="What this face plays: a motion (any renderer), an expression or speech (Wan only).",
+                ),
                 io.Combo.Input(
                     "region",
                     options=[r for r in REGIONS if r != "body"],

@@ -12,6 +12,11 @@ from ..engine.errors import TroupeError
 Faces = io.Custom("TROUPE_FACES")
 Motion = io.Custom("TROUPE_MOTION")
 Cast = io.Custom("TROUPE_CAST")
+# TROUPE_EXPRESSION: engine.wan.embeds.ExpressionEmbeds. TROUPE_SPEECH: engine.speech.embeds.SpeechEmbeds.
+# TROUPE_ENCODER: host.encoders.LoadedEncoder. Adapters travel with their MODEL.
+Expression = io.Custom("TROUPE_EXPRESSION")
+Speech = io.Custom("TROUPE_SPEECH")
+Encoder = io.Custom("TROUPE_ENCODER")
 
 # Core's own, from ComfyUI 0.23 on; named here so that older versions carry them too.
 # BOUNDING_BOX is a list per frame of {"x", "y", "width", "height", "label", "score"} in pixels.

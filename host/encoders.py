@@ -1,0 +1,79 @@
+"""The expression and speech encoders under ComfyUI's memory management."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+
+from ..engine.errors import TroupeError
+from ..engine.speech.embeds import SpeechEmbeds
+from ..engine.wan.expression import ExpressionEncoder
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedEncoder:
+    """The expression encoder and the patcher that moves it to the GPU."""
+
+    encoder: ExpressionEncoder
+    patcher: ModelPatcher
+
+    @classmethod
+    def of(cls, path: Path) -> LoadedEncoder:
+        """Raises ``TroupeError`` if the file is none."""
+        encoder = ExpressionEncoder.load(path)
+        patcher = comfy.model_patcher.ModelPatcher(
+            encoder.module,
+            load_device=comfy.model_management.get_torch_device(),
+            offload_device=comfy.model_management.unet_offload_device(),
+        )
+        return cls(encoder, patcher)
+
+    def on_device(self) -> torch.device:
+        """Bring the encoder to its device and say which."""
+        comfy.model_management.load_models_gpu([self.patcher])
+        return self.patcher.load_device
+
+
+def encode_audio(audio_encoder: object, audio: dict, seconds: float | None = None) -> SpeechEmbeds:
+    """Speech embeddings of ComfyUI's AUDIO by ComfyUI's own audio encoder.
+
+    Args:
+        audio_encoder: Of core's Load Audio Encoder, a wav2vec2.
+        audio: ``waveform`` [1, channels, samples] and ``sample_rate``.
+        seconds: Cut or pad with silence to this length.
+
+    Raises:
+        TroupeError: if the encoder is no wav2vec2, or the sound cannot be used.
+    """
+    from ..engine.speech.wav2vec import encode_speech
+
+    network = audio_encoder.model
+    if "Wav2Vec2" not in type(network).__name__:
+        raise TroupeError(
+            "The input 'audio_encoder' cannot be used",
+            f"it is a {type(network).__name__}, FantasyTalking listens with wav2vec2",
+            "Load wav2vec2-base-960h with Load Audio Encoder",
+        )
+    waveform = audio["waveform"]
+    if waveform.ndim != 3 or len(waveform) != 1:
+        raise TroupeError(
+            "The input 'audio' cannot be used",
+            f"its shape is {list(waveform.shape)}, expected one recording [1, channels, samples]",
+            "Use one recording at a time",
+        )
+    comfy.model_management.load_models_gpu([audio_encoder.patcher])
+
+    def encoder(sound: torch.Tensor) -> list[torch.Tensor]:
+        with torch.inference_mode():
+            _, layers = network(sound[:, None].to(audio_encoder.load_device))
+        return list(layers)  # the embedded sound, then each block's output; the last is the encoder's
+
+    return encode_speech(waveform[0], int(audio["sample_rate"]), encoder, seconds=seconds)
