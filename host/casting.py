@@ -111,7 +111,10 @@ def stage(
                 f"its drive is a {type(roles[0].drive).__name__}, and the model carries no {kind} adapter",
                 f"Add one with Load Portrait Adapter (a file such as {FILES[kind]}) before Apply Cast",
             )
-        branches.append(CastBranch(loaded[kind], preparing(loaded[kind].adapter, roles, staging)))
+        own = {role.face for role in roles}
+        others = {track.person: None for track in staging.faces if track.person not in own}
+        others |= {role.face: role for role in cast if role.face not in own}
+        branches.append(CastBranch(loaded[kind], preparing(loaded[kind].adapter, roles, others, staging)))
     return cast, branches
 
 
@@ -136,8 +139,14 @@ def encoded(role: Role, fps: float, encode: Encode | None) -> Role:
     return Role(role.face, encode(role, fps, frames), region=role.region)
 
 
-def preparing(adapter: Adapter, roles: list[Role], staging: Staging) -> Prepare:
-    """What makes an adapter's input once the size of the latent is known."""
+def preparing(
+    adapter: Adapter, roles: list[Role], others: dict[int, Role | None], staging: Staging
+) -> Prepare:
+    """What makes an adapter's input once the size of the latent is known.
+
+    ``others`` are the faces that this adapter does not drive, with the role that moves them if there is one: their
+    part of the picture is not background.
+    """
 
     def prepare(latents: int, rows: int, columns: int) -> BranchInput:
         frames = 4 * (latents - 1) + 1
@@ -153,6 +162,7 @@ def preparing(adapter: Adapter, roles: list[Role], staging: Staging) -> Prepare:
             frames=frames,
             mode="tracked" if staging.tracked else "fixed",
             background="all" if staging.background else "none",
+            others={face: role and path_of(role, staging.fps, frames) for face, role in others.items()},
         )
         return BranchInput(
             torch.stack([w.tokens for w in windows], 1),

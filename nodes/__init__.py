@@ -7,9 +7,12 @@ from comfy_api.latest import ComfyExtension, io
 from ..host.folders import register_models
 from .cast import AssignRole, WarpRender
 from .example import ExampleMedia
+from .expression import EncodeSpeech, ExtractExpression, LoadExpressionEncoder
 from .faces import DetectFaces, DrawFaces, FaceMasks
+from .guidance import FlowSigmas, LayeredCFG, LayeredGuider
 from .motion import EditMotion, MotionFromPreset, MotionFromTimeline, MotionFromVideo
 from .motion_files import LoadMotion, PlotMotion, SaveMotion
+from .wan import ApplyCast, FitPicture, LoadPortraitAdapter, LoadWanPortraitModel
 
 NODES = (
     DetectFaces,
@@ -24,6 +27,16 @@ NODES = (
     PlotMotion,
     AssignRole,
     WarpRender,
+    LoadWanPortraitModel,
+    LoadPortraitAdapter,
+    LoadExpressionEncoder,
+    ExtractExpression,
+    EncodeSpeech,
+    ApplyCast,
+    FitPicture,
+    LayeredGuider,
+    LayeredCFG,
+    FlowSigmas,
     ExampleMedia,
 )
 
