@@ -14,7 +14,14 @@ pytestmark = pytest.mark.host
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = ROOT / "tests" / "nodes" / "object_info.json"
-FILE_LISTS = {("TroupeLoadMotion", "file")}
+FILE_LISTS = {
+    ("TroupeLoadMotion", "file"),
+    ("TroupeLoadWanPortraitModel", "model"),
+    ("TroupeLoadWanPortraitModel", "adapter"),
+    ("TroupeLoadWanPortraitModel", "speech_adapter"),
+    ("TroupeLoadPortraitAdapter", "adapter"),
+    ("TroupeLoadExpressionEncoder", "encoder"),
+}
 IMPORT_SECONDS = 0.1
 
 
