@@ -231,6 +231,7 @@ class WanPatch:
         finally:
             ACTIVE.call = before
 
+    @torch.compiler.disable
     def call(
         self, run: Run, dit: Any, x: torch.Tensor, layers: Any, options: dict, kwargs: dict
     ) -> Call | None:

@@ -14,11 +14,10 @@ LAYERS = {
 }
 
 
-def layer_inputs(names: tuple[str, ...]) -> list[io.Input]:
+def layer_inputs() -> list[io.Input]:
     """Scale, range and reuse of each layer, scales first."""
     scales, details = [], []
-    for name in names:
-        usual, what = LAYERS[name]
+    for name, (usual, what) in LAYERS.items():
         scales.append(
             io.Float.Input(
                 f"{name}_scale",
@@ -26,7 +25,7 @@ def layer_inputs(names: tuple[str, ...]) -> list[io.Input]:
                 min=0.0,
                 max=30.0,
                 step=0.1,
-                tooltip=f"How strongly {what} is followed. 1 needs no pass of its own. Usual: {usual:g}.",
+                tooltip=f"How strongly {what} is followed. 1 costs no pass of its own. Usual: {usual:g}.",
             )
         )
         details += [
@@ -62,30 +61,32 @@ def layer_inputs(names: tuple[str, ...]) -> list[io.Input]:
         io.Mask.Input(
             f"{name}_region",
             optional=True,
-            tooltip=f"Where the guidance by {LAYERS[name][1]} is strengthened; elsewhere its scale is 1. Open: everywhere.",
+            tooltip=f"Where the guidance by {what} is strengthened; elsewhere its scale is 1. Open: everywhere.",
         )
-        for name in names
+        for name, (_, what) in LAYERS.items()
     ]
     return [*scales, *details, *masks]
 
 
-def guidance_of(names: tuple[str, ...], values: dict):
-    """The engine's guidance from the widgets of ``layer_inputs``."""
+def guidance_of(values: dict):
+    """The engine's guidance from the widgets of ``layer_inputs``.
+
+    An adapter's layer of scale 1 is left out, as in the published code: the adapter is on in every pass then.
+    """
     from ..engine.guidance import Guidance, Layer
 
-    return Guidance(
-        tuple(
-            Layer(
-                name,
-                values[f"{name}_scale"] if f"{name}_scale" in values else 1.0,
-                start=values[f"{name}_start"],
-                end=values[f"{name}_end"],
-                every=values[f"{name}_every"],
-                region=values.get(f"{name}_region"),
-            )
-            for name in names
+    layers = [
+        Layer(
+            name,
+            values.get(f"{name}_scale", 1.0),
+            start=values[f"{name}_start"],
+            end=values[f"{name}_end"],
+            every=values[f"{name}_every"],
+            region=values.get(f"{name}_region"),
         )
-    )
+        for name in LAYERS
+    ]
+    return Guidance(tuple(layer for layer in layers if layer.name == "text" or layer.scale != 1))
 
 
 class LayeredGuider(io.ComfyNode):
@@ -103,7 +104,7 @@ class LayeredGuider(io.ComfyNode):
                 io.Model.Input("model", tooltip="From Apply Cast."),
                 io.Conditioning.Input("positive", tooltip="From WanImageToVideo."),
                 io.Conditioning.Input("negative", tooltip="From WanImageToVideo."),
-                *layer_inputs(tuple(LAYERS)),
+                *layer_inputs(),
             ],
             outputs=[io.Guider.Output(display_name="guider")],
         )
@@ -112,7 +113,7 @@ class LayeredGuider(io.ComfyNode):
     def execute(cls, model, positive, negative, **values) -> io.NodeOutput:
         from ..host.guider import LayeredGuider as Guider
 
-        guider = Guider(model, guidance_of(tuple(LAYERS), values))
+        guider = Guider(model, guidance_of(values))
         guider.set_conds(positive, negative)
         return io.NodeOutput(guider)
 
@@ -129,7 +130,7 @@ class LayeredCFG(io.ComfyNode):
             description="Adds guidance by expression and speech to a model, for KSampler, whose cfg guides by the prompt.",
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Cast."),
-                *[i for i in layer_inputs(tuple(LAYERS)) if i.id != "text_scale"],
+                *[i for i in layer_inputs() if i.id != "text_scale"],
             ],
             outputs=[io.Model.Output(display_name="model")],
         )
@@ -138,7 +139,7 @@ class LayeredCFG(io.ComfyNode):
     def execute(cls, model, **values) -> io.NodeOutput:
         from ..host.guider import add_layered_cfg
 
-        return io.NodeOutput(add_layered_cfg(model, guidance_of(tuple(LAYERS), values)))
+        return io.NodeOutput(add_layered_cfg(model, guidance_of(values)))
 
 
 class FlowSigmas(io.ComfyNode):
