@@ -2,14 +2,14 @@
 
 Every token of a latent frame sees some of the roles of that frame: its own face's, everybody's, or nobody's.
 The tokens that see the same roles form a group; a group attends to the keys of just these roles. Which tokens
-form which group does not depend on the denoising step or the block: a ``FacePlan`` holds it, made once per model
-call. ``face_attention`` is the way in; ``face_attention_torch`` is the plain form, ``face_attention_triton`` its
-Triton twin.
+form which group does not depend on the denoising step or the block: a ``FacePlan`` holds it, made once and used in
+all blocks. ``face_attention`` is the way in; ``face_attention_torch`` is the plain form,
+``face_attention_triton`` its Triton twin.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -21,6 +21,8 @@ MOST_ROLES = 16
 # Added to the logit of a key that does not count. It vanishes in the softmax, and every float type can say it.
 # Boolean masks are avoided on purpose: some implementations of attention add them instead of masking.
 NOT_COUNTED = -30000.0
+# Gathering a token and putting its result back takes about as long as attending to this many keys.
+GATHER_KEYS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,9 @@ class Group:
             count; otherwise ``None``.
         frames: int64 ``[F]``, the latent frames that have such tokens; ``None`` for all.
         tokens: int64 ``[F * n]``, these tokens' rows of the flattened ``[T * N]``, ``n`` in each frame (frames with
-            fewer are filled up with others, which nobody reads); ``None`` for all tokens.
+            fewer are filled up with others); ``None`` for all tokens.
+        kept: int64, which of ``tokens`` are the group's own; ``None`` for all.
+        rows: int64, ``tokens[kept]``: where the results go.
     """
 
     roles: tuple[int, ...]
@@ -42,6 +46,8 @@ class Group:
     bias: Tensor | None = None
     frames: Tensor | None = None
     tokens: Tensor | None = None
+    kept: Tensor | None = None
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +57,8 @@ class FacePlan:
     Attributes:
         roles: How many roles there are.
         groups: The groups; one without ``tokens`` if all tokens see the same roles.
-        rows: int64 ``[T * N]``, where each token's result lies among the groups' results (one past the last for
-            tokens that see nothing); ``None`` if all tokens see the same.
-        blind: int64, the frames in which no key counts; only if all tokens see the same.
+        blind: int64, rows of the flattened ``[T * N]`` that see nothing, ``None`` if there are none; where all
+            tokens see the same, the latent frames in which no key counts.
         seen: int32 ``[T, N]``, bit r set where the token sees a key of role r; ``None`` for all.
         order: int32 ``[T, N]``, each frame's tokens ordered by what they see; ``None`` if all see the same.
         lens: int32 ``[T, R]``, how many keys count; ``None`` for all.
@@ -62,7 +67,6 @@ class FacePlan:
 
     roles: int
     groups: tuple[Group, ...]
-    rows: Tensor | None = None
     blind: Tensor | None = None
     seen: Tensor | None = None
     order: Tensor | None = None
@@ -104,12 +108,21 @@ class FacePlan:
             # A role without a key is a role not seen.
             seen = seen & ((lens > 0) << np.arange(roles)).sum(1)[:, None]
         order = np.argsort(seen, axis=1, kind="stable")
-        groups, rows = _groups(seen, order, lens, device)
-        on_device = (
-            torch.from_numpy(a).to(device) for a in (rows, seen.astype(np.int32), order.astype(np.int32))
+        blind = np.flatnonzero(seen == 0)
+        return cls(
+            roles,
+            _groups(seen, order, lens, device),
+            torch.from_numpy(blind).to(device) if len(blind) else None,
+            torch.from_numpy(seen.astype(np.int32)).to(device),
+            torch.from_numpy(order.astype(np.int32)).to(device),
+            kept,
+            longest,
         )
-        rows, seen, order = on_device
-        return cls(roles, groups, rows, None, seen, order, kept, longest)
+
+    @property
+    def one_group(self) -> bool:
+        """Whether all tokens see the same roles, some at least."""
+        return len(self.groups) == 1 and self.groups[0].tokens is None
 
 
 def face_attention(
@@ -141,27 +154,42 @@ def face_attention(
 
 
 def face_attention_torch(q: Tensor, k: Tensor, v: Tensor, plan: FacePlan, *, heads: int) -> Tensor:
-    """``face_attention`` in plain torch: gather each group's tokens, attend, put the results back."""
+    """``face_attention`` in plain torch: gather each group's tokens, attend, put the results back.
+
+    Where most tokens are of one group, all tokens attend as that group does, without a gather, and only the others
+    are gathered and put over it.
+    """
     if not plan.groups:
         return torch.zeros_like(q)
-    if plan.rows is None:
+    if plan.one_group:
         out = _attend(q, k, v, plan.groups[0], heads).reshape(q.shape)
-        return out if plan.blind is None else out.index_fill(1, plan.blind, 0)
-    passes, width = q.shape[0], q.shape[-1]
+        return out if plan.blind is None else out.index_fill_(1, plan.blind, 0)
+    base = _base(plan, q, k)
     flat = q.flatten(1, 2)
-    total = sum(len(g.tokens) for g in plan.groups)
-    found = q.new_empty(passes, total + 1, width)
-    found[:, total] = 0
-    start = 0
+    if base is None:
+        out = torch.zeros_like(flat, memory_format=torch.contiguous_format)
+    else:
+        out = _attend(q, k, v, base, heads).reshape(flat.shape)
+        if plan.blind is not None:
+            out.index_fill_(1, plan.blind, 0)
     for group in plan.groups:
+        if group is base:
+            continue
         frames = len(k) if group.frames is None else len(group.frames)
-        mine = flat.index_select(1, group.tokens).view(passes, frames, -1, width)
-        stop = start + len(group.tokens)
-        found[:, start:stop].view(passes, frames, -1, heads, width // heads).copy_(
-            _attend(mine, k, v, group, heads).unflatten(0, (passes, frames))
-        )
-        start = stop
-    return found.index_select(1, plan.rows).view(q.shape)
+        mine = flat.index_select(1, group.tokens).unflatten(1, (frames, -1))
+        found = _attend(mine, k, v, group, heads).reshape(len(q), -1, q.shape[-1])
+        out.index_copy_(1, group.rows, found if group.kept is None else found.index_select(1, group.kept))
+    return out.view(q.shape)
+
+
+def _base(plan: FacePlan, q: Tensor, k: Tensor) -> Group | None:
+    """The group that all tokens can be taken for in less time than gathering its own takes."""
+    largest = max(plan.groups, key=lambda g: len(g.rows))
+    if largest.frames is not None:
+        return None
+    keys = sum(largest.counts) if largest.counts else len(largest.roles) * k.shape[2]
+    others = q.shape[1] * q.shape[2] - len(largest.rows)
+    return largest if others * keys < len(largest.rows) * GATHER_KEYS else None
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, group: Group, heads: int) -> Tensor:
@@ -189,7 +217,7 @@ def _keys(x: Tensor, group: Group) -> Tensor:
 
 
 def _triton_pays(q: Tensor, plan: FacePlan, heads: int) -> bool:
-    if not q.is_cuda or (plan.rows is None and all(g.bias is None for g in plan.groups)):
+    if not q.is_cuda or not plan.groups or (plan.one_group and plan.groups[0].bias is None):
         return False  # one group without a bias is one call of torch's own fused attention
     if find_spec("triton") is None:
         return False
@@ -213,43 +241,43 @@ def _one_group(
 
 def _groups(
     seen: np.ndarray, order: np.ndarray, lens: np.ndarray | None, device: torch.device | str
-) -> tuple[tuple[Group, ...], np.ndarray]:
-    """One group per distinct value of ``seen`` but 0, and each token's row among their results."""
-    count_frames, count_tokens = seen.shape
+) -> tuple[Group, ...]:
+    """One group per distinct value of ``seen`` but 0."""
+
+    def placed(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    frames_all, tokens_all = seen.shape
     ranked = np.take_along_axis(seen, order, 1)
-    groups, spans, start = [], [], 0
+    groups = []
     for value in np.unique(seen[seen != 0]).tolist():
         # In the order by value a group's tokens stand together: where they begin, and how many, in each frame.
         first = (ranked < value).sum(1)
         many = (ranked == value).sum(1)
         frames = np.flatnonzero(many)
         places = first[frames, None] + np.arange(many.max())
-        tokens = order[frames[:, None], places.clip(max=count_tokens - 1)] + frames[:, None] * count_tokens
-        mine = places < (first + many)[frames, None]
-        spans.append((tokens[mine], start + np.flatnonzero(mine)))
-        start += tokens.size
-        some = None if len(frames) == count_frames else torch.from_numpy(frames).to(device)
-        at = torch.from_numpy(tokens.ravel()).to(device)
-        groups.append(_group(value, None if lens is None else lens[frames], device, some, at))
-    rows = np.full(seen.size, start, np.int64)
-    for tokens, places in spans:
-        rows[tokens] = places
-    return tuple(groups), rows
+        own = places < (first + many)[frames, None]
+        tokens = order[frames[:, None], places.clip(max=tokens_all - 1)] + frames[:, None] * tokens_all
+        group = _group(value, None if lens is None else lens[frames], device)
+        groups.append(
+            replace(
+                group,
+                frames=None if len(frames) == frames_all else placed(frames),
+                tokens=placed(tokens.ravel()),
+                kept=None if own.all() else placed(np.flatnonzero(own)),
+                rows=placed(tokens[own]),
+            )
+        )
+    return tuple(groups)
 
 
-def _group(
-    value: int,
-    lens: np.ndarray | None,
-    device: torch.device | str,
-    frames: Tensor | None = None,
-    tokens: Tensor | None = None,
-) -> Group | None:
-    """The group that sees the roles of ``value``'s bits; ``lens [F, R]`` of its frames. ``None`` without a key."""
+def _group(value: int, lens: np.ndarray | None, device: torch.device | str) -> Group | None:
+    """What sees the roles of ``value``'s bits; ``lens [F, R]`` of its frames. ``None`` without a key."""
     roles = [r for r in range(MOST_ROLES) if value >> r & 1 and (lens is None or lens[:, r].any())]
     if not roles:
         return None
     if lens is None:
-        return Group(tuple(roles), None, None, frames, tokens)
+        return Group(tuple(roles))
     mine = lens[:, roles]
     counts = tuple(mine.max(0).tolist())
     bias = None
@@ -257,7 +285,7 @@ def _group(
         here = [np.arange(n) < mine[:, i, None] for i, n in enumerate(counts)]
         values = np.where(np.concatenate(here, 1), 0, NOT_COUNTED).astype(np.float32)
         bias = torch.from_numpy(values[:, None, None]).to(device)
-    return Group(tuple(roles), counts, bias, frames, tokens)
+    return Group(tuple(roles), counts, bias)
 
 
 def _integers(values: Tensor | np.ndarray | None, name: str, dimensions: int) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from troupe.kernels import face_attention as kernel
 from troupe.kernels.face_attention import FacePlan, face_attention
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}
@@ -75,12 +77,18 @@ def cases(draw):
 def test_it_is_attention_with_a_mask(case):
     seed, size, seen, lens = case
     q, k, v = tensors(seed, **size)
-    out = run(q, k, v, seen, lens, size["heads"])
     wanted = dense(q, k, v, seen, lens, size["heads"])
-    assert out.shape == q.shape and out.dtype == q.dtype
-    assert (out - wanted).abs().max() < 1e-11
     blind = (wanted == 0).all(-1)
-    assert (out[blind] == 0).all(), "exactly zero where nothing is seen"
+    for price in (
+        0,
+        256,
+        10**6,
+    ):  # of a gather: every group is gathered, or all but the largest where it pays
+        with patch.object(kernel, "GATHER_KEYS", price):
+            out = run(q, k, v, seen, lens, size["heads"])
+        assert out.shape == q.shape and out.dtype == q.dtype
+        assert (out - wanted).abs().max() < 1e-11
+        assert (out[blind] == 0).all(), "exactly zero where nothing is seen"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -108,16 +116,24 @@ def test_permuting_the_roles_changes_nothing(case, random):
 
 
 @settings(max_examples=40, deadline=None)
-@given(cases(), st.integers(0, 15), st.sampled_from([torch.float32, torch.bfloat16]))
-def test_who_does_not_see_a_role_does_not_notice_it(case, role, dtype):
+@given(
+    cases(), st.integers(0, 15), st.sampled_from([torch.float32, torch.bfloat16]), st.sampled_from([0, 256])
+)
+def test_who_does_not_see_a_role_does_not_notice_it(case, role, dtype, price):
     seed, size, seen, lens = case
     role %= size["roles"]
     q, k, v = tensors(seed, **size, dtype=dtype)
-    before = run(q, k, v, seen, lens, size["heads"])
+    with patch.object(kernel, "GATHER_KEYS", price):
+        isolated(q, k, v, seen, lens, size["heads"], role)
+
+
+def isolated(q, k, v, seen, lens, heads: int, role: int) -> None:
+    """Another drive of ``role`` leaves tokens that do not see it as they were, bit for bit."""
+    before = run(q, k, v, seen, lens, heads)
     k, v = k.clone(), v.clone()
     # Keys that do not count (in one frame, where others have more) weigh zero; roles not seen are not even read.
     k[:, role], v[:, role] = k[:, role] * -3, float("nan") if lens is None else v[:, role] * -3
-    after = run(q, k, v, seen, lens, size["heads"])
+    after = run(q, k, v, seen, lens, heads)
     sees = torch.ones(q.shape[1:3], dtype=torch.bool)
     if seen is not None:
         sees &= torch.from_numpy(seen >> role & 1).bool()
@@ -142,7 +158,7 @@ def test_three_faces_and_a_background_that_hears_all():
 def test_one_face_is_plain_attention_without_gather(seen):
     q, k, v = tensors(2, passes=2, frames=4, tokens=6, roles=1, dtype=torch.float32)
     plan = FacePlan.of(seen, None, 1)
-    assert len(plan.groups) == 1 and plan.groups[0].tokens is None and plan.rows is None
+    assert plan.one_group
     out = face_attention(q, k, v, plan, heads=2)
     for b in range(2):
         one = [x.unflatten(-1, (2, -1)).transpose(1, 2) for x in (q[b], k[:, 0], v[:, 0])]
