@@ -58,7 +58,7 @@ class Processor:
     """What the published processor of a block computes: text, image and adapter attention, one output projection."""
 
     def __init__(self, module, size: Any, dtype, device):
-            self.module, self.latents = module, size.latents
+        self.module, self.latents = module, size.latents
         self.k, self.v = (
             torch.randn(size.dim, CONTEXT, dtype=dtype, device=device) * CONTEXT**-0.5 for _ in "kv"
         )
