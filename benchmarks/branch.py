@@ -39,7 +39,7 @@ DIM = HEADS * HEAD
 BLOCK_LATENTS = LATENTS if CUDA else 2
 TEXT, PICTURE, CONTEXT = 512, 257, 2048
 FULL_DIM, FULL_FFN = 5120, 13824
-REPEATS = 20 if CUDA else 5
+REPEATS = 20 if CUDA else 9
 FACES = (1, 2, 3)
 
 
@@ -80,18 +80,19 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(*by_head, attn_mask=mask).transpose(1, 2).reshape(q.shape)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Median of the repeats; one run before them is not counted."""
-    times = []
+def seconds(works: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Medians; the works take turns, so that a busy machine is as busy for each. One round is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(REPEATS + 1):
-        if CUDA:
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        work()
-        if CUDA:
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return median(times[1:])
+        for name, work in works.items():
+            if CUDA:
+                torch.cuda.synchronize()
+            start = time.perf_counter()
+            work()
+            if CUDA:
+                torch.cuda.synchronize()
+            times[name].append(time.perf_counter() - start)
+    return {name: median(taken[1:]) for name, taken in times.items()}
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
@@ -134,12 +135,11 @@ def kernel(people: int) -> dict:
         error = float((work().float() - wanted).abs().max())
         if error > (0.05 if DTYPE == torch.bfloat16 else 1e-4):
             raise SystemExit(f"{name} is wrong by {error}")
+    for name, taken in seconds(works).items():
         mask = masks[name].nbytes if name in masks else 0
-        extra = peak_bytes(work) + mask if CUDA else mask or counted_bytes(plan)
-        figures[name] = {"ms": seconds(work) * 1000, "MiB": extra / 2**20}
-        say(
-            f"{people} face(s), {name}: {figures[name]['ms']:.1f} ms, {figures[name]['MiB']:.1f} MiB beside its inputs"
-        )
+        extra = peak_bytes(works[name]) + mask if CUDA else mask or counted_bytes(plan)
+        figures[name] = {"ms": taken * 1000, "MiB": extra / 2**20}
+        say(f"{people} face(s), {name}: {taken * 1000:.1f} ms, {extra / 2**20:.1f} MiB beside its inputs")
     return figures
 
 
@@ -215,9 +215,7 @@ def overhead() -> dict:
     x = torch.randn(1, BLOCK_LATENTS * TOKENS, DIM, device=DEVICE, dtype=DTYPE)
     text = torch.randn(1, TEXT, DIM, device=DEVICE, dtype=DTYPE)
     picture = torch.randn(1, PICTURE, DIM, device=DEVICE, dtype=DTYPE)
-    bare = seconds(lambda: block(x, text, picture, None))
-    figures: dict = {"latent_frames": BLOCK_LATENTS, "dim": DIM, "block_ms": bare * 1000}
-    say(f"block of width {DIM}, {BLOCK_LATENTS} latent frames: {bare * 1000:.1f} ms")
+    figures: dict = {"latent_frames": BLOCK_LATENTS, "dim": DIM}
     for people in FACES:
         q, k, v = inputs(people, BLOCK_LATENTS)
         plan = FacePlan.of(who_sees_whom(people, BLOCK_LATENTS), None, people, DEVICE)
@@ -226,21 +224,26 @@ def overhead() -> dict:
             query = query.view(1, BLOCK_LATENTS, TOKENS, DIM)
             return face_attention(query, k, v, plan, heads=HEADS).flatten(1, 2)
 
-        alone = seconds(lambda q=q, branch=branch: branch(q))
-        within = seconds(lambda branch=branch: block(x, text, picture, branch))
+        taken = seconds(
+            {
+                "block": lambda: block(x, text, picture, None),
+                "block_with_branch": lambda branch=branch: block(x, text, picture, branch),
+                "branch": lambda q=q, branch=branch: branch(q),
+            }
+        )
+        percent = 100 * taken["branch"] / taken["block"]
         here, full = shares(people, BLOCK_LATENTS, DIM), shares(people, LATENTS, FULL_DIM)
         figures[f"faces_{people}"] = {
-            "branch_ms": alone * 1000,
-            "branch_percent_of_block": 100 * alone / bare,
-            "block_with_branch_ms": within * 1000,
+            **{f"{name}_ms": value * 1000 for name, value in taken.items()},
+            "branch_percent_of_block": percent,
             "arithmetic_here": here,
             "arithmetic_14B": full,
         }
         say(
-            f"{people} face(s): branch alone {alone * 1000:.1f} ms, {100 * alone / bare:.2f} % of the bare block; "
-            f"block with branch {within * 1000:.1f} ms; by arithmetic {here['attention_percent']:.2f} % here, "
-            f"{full['attention_percent']:.2f} % at the 14B's size ({full['with_projection_percent']:.2f} % with "
-            f"keys and values made anew)"
+            f"{people} face(s): block {taken['block'] * 1000:.1f} ms, with branch "
+            f"{taken['block_with_branch'] * 1000:.1f} ms; branch alone {percent:.2f} % of the bare block; by arithmetic "
+            f"{here['attention_percent']:.2f} % here, {full['attention_percent']:.2f} % at the 14B's size "
+            f"({full['with_projection_percent']:.2f} % with keys and values made anew)"
         )
     return figures
 
