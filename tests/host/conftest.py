@@ -258,3 +258,46 @@ def comfy(request, tmp_path_factory):
         server.process.wait(20)
     except subprocess.TimeoutExpired:
         server.process.kill()
+
+
+def load_beside(name: str):
+    """A helper module of this folder (the tests are no package)."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(f"troupe_{name}", Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_models_module():
+    """``tests/host/tiny_models.py``."""
+    return load_beside("tiny_models")
+
+
+@pytest.fixture(scope="session")
+def wan_graph():
+    """``tests/host/wan_graph.py``: ``core_graph``, ``audio_graph``, ``node``, ``link``, ``read_latent``."""
+    return load_beside("wan_graph")
+
+
+@pytest.fixture(scope="session")
+def tiny_model_files(tiny_models_module, tmp_path_factory):
+    """The small random models, written once for all servers; half a gigabyte that does not outlive the tests."""
+    folder = tmp_path_factory.mktemp("models")
+    yield tiny_models_module.write_all(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(comfy, tiny_models_module, tiny_model_files) -> dict[str, Path]:
+    """The small random models in the server's models folders, by the names of ``tiny_models.FILES``, and
+    ``portrait.png`` and ``speech.wav`` in its input folder."""
+    placed = {name: comfy.base / "models" / place for name, place in tiny_models_module.FILES.items()}
+    for name, path in placed.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(tiny_model_files[name])
+    for name in ("portrait.png", "speech.wav"):
+        shutil.copy(ROOT / "assets" / name, comfy.base / "input" / name)
+    return placed

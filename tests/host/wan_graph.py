@@ -1,0 +1,99 @@
+"""Jobs of core nodes alone, as API prompts, for tests to put the pack's nodes into.
+
+graph = core_graph(tiny_models)
+graph["cast"] = node("TroupeApplyCast", model=link("shift"), ...)
+graph["sampler"]["inputs"]["model"] = link("cast")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def node(class_type: str, **inputs) -> dict:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def link(source: str, slot: int = 0) -> list:
+    """The output ``slot`` of the node ``source``."""
+    return [source, slot]
+
+
+def core_graph(
+    files: Mapping[str, Path],
+    model: str = "wan_i2v",
+    picture: str = "portrait.png",
+    size: tuple[int, int] = (64, 64),
+    length: int = 9,
+    steps: int = 2,
+    cfg: float = 5.0,
+    seed: int = 1,
+) -> dict[str, dict]:
+    """A picture becomes a video with Wan 2.1, every node under a telling id.
+
+    Args:
+        files: Of the fixture ``tiny_models``.
+        model: Which of them is the diffusion model.
+        picture: In the server's input folder.
+        size: Width and height, multiples of 16.
+        length: Frames, 4k + 1.
+
+    ``images`` saves the frames, ``latent`` the sampled latent (read it with ``read_latent``). Where to put nodes in:
+    ``sampler`` takes its model from ``shift`` and its conditions from ``video`` (slots 0, 1; slot 2 is the latent).
+    """
+    width, height = size
+    video = {"width": width, "height": height, "length": length, "batch_size": 1}
+    sampling = {"seed": seed, "steps": steps, "cfg": cfg, "sampler_name": "euler", "scheduler": "simple"}
+    return {
+        "unet": node("UNETLoader", unet_name=files[model].name, weight_dtype="default"),
+        "shift": node("ModelSamplingSD3", model=link("unet"), shift=5.0),
+        "clip": node("CLIPLoader", clip_name=files["clip_text"].name, type="sd3"),
+        "positive": node("CLIPTextEncode", clip=link("clip"), text="a woman smiles and turns her head"),
+        "negative": node("CLIPTextEncode", clip=link("clip"), text="blurry"),
+        "picture": node("LoadImage", image=picture),
+        "vision_model": node("CLIPVisionLoader", clip_name=files["clip_vision"].name),
+        "vision": node(
+            "CLIPVisionEncode", clip_vision=link("vision_model"), image=link("picture"), crop="center"
+        ),
+        "vae": node("VAELoader", vae_name=files["vae"].name),
+        "video": node(
+            "WanImageToVideo",
+            positive=link("positive"),
+            negative=link("negative"),
+            vae=link("vae"),
+            clip_vision_output=link("vision"),
+            start_image=link("picture"),
+            **video,
+        ),
+        "sampler": node(
+            "KSampler",
+            model=link("shift"),
+            positive=link("video", 0),
+            negative=link("video", 1),
+            latent_image=link("video", 2),
+            denoise=1.0,
+            **sampling,
+        ),
+        "decode": node("VAEDecode", samples=link("sampler"), vae=link("vae")),
+        "images": node("SaveImage", images=link("decode"), filename_prefix="tiny/frame"),
+        "latent": node("SaveLatent", samples=link("sampler"), filename_prefix="tiny/latent"),
+    }
+
+
+def audio_graph(files: Mapping[str, Path], sound: str = "speech.wav") -> dict[str, dict]:
+    """A sound of the input folder through core's audio encoder; ``sink`` ends it."""
+    return {
+        "listener": node("AudioEncoderLoader", audio_encoder_name=files["audio_encoder"].name),
+        "sound": node("LoadAudio", audio=sound),
+        "heard": node("AudioEncoderEncode", audio_encoder=link("listener"), audio=link("sound")),
+        "sink": node("TroupeTestSink", value=link("heard")),
+    }
+
+
+def read_latent(comfy, job):
+    """What ``latent`` saved: float32 ``[1, 16, frames, height, width]``."""
+    from safetensors.torch import load_file
+
+    file = job.history["outputs"]["latent"]["latents"][0]
+    return load_file(comfy.path_of(file))["latent_tensor"]
