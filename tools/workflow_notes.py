@@ -1,0 +1,115 @@
+"""What the Wan example workflows are made with, and what their notes say about it."""
+
+from __future__ import annotations
+
+WAN = "wan2.1_i2v_480p_14B_fp8_scaled.safetensors"
+PORTRAIT = "Wan2_1_FantasyPortrait_fp16.safetensors"
+TALKING = "fantasytalking_fp16.safetensors"
+TEXT = "umt5_xxl_fp8_e4m3fn_scaled.safetensors"
+VISION = "clip_vision_h.safetensors"
+VAE = "wan_2.1_vae.safetensors"
+WAV2VEC = "wav2vec2-base-960h.safetensors"  # saved under this name by the user: its source calls it model.safetensors
+LANDMARKER = "face_landmarker.task"
+
+COMFY_ORG = "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/"
+KIJAI = "https://huggingface.co/Kijai/WanVideo_comfy/resolve/main/"
+MEDIAPIPE = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
+SOURCES = {
+    WAN: ("diffusion_models", COMFY_ORG + "diffusion_models/"),
+    PORTRAIT: ("model_patches", KIJAI + "FantasyPortrait/"),
+    TALKING: ("model_patches", KIJAI),
+    TEXT: ("text_encoders", COMFY_ORG + "text_encoders/"),
+    VISION: ("clip_vision", COMFY_ORG + "clip_vision/"),
+    VAE: ("vae", COMFY_ORG + "vae/"),
+    LANDMARKER: ("mediapipe", MEDIAPIPE),
+}
+
+
+def note(text: str, *more: tuple[str, str], after: str = "") -> str:
+    """A workflow's own words, then what all of them share; ``more`` are rows of the table of files."""
+    rows = "".join(f"| `{folder}` | {file} |\n" for folder, file in more)
+    return text.strip() + SHARED.format(more=rows, after=after and f"\n{after}\n")
+
+
+SHARED = f"""
+
+### What it needs
+A GPU, and these files in ComfyUI's `models` folder:
+
+| folder | file |
+|---|---|
+| `diffusion_models` | [{WAN}](https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged) |
+| `text_encoders` | [{TEXT}](https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged) |
+| `clip_vision` | [{VISION}](https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged) |
+| `vae` | [{VAE}](https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged) |
+| `model_patches` | [{PORTRAIT}](https://huggingface.co/Kijai/WanVideo_comfy) |
+{{more}}{{after}}
+### Good to know
+- **Too little memory:** *Load Wan Portrait Model, memory* 7 or 0 (slower), or smaller numbers in *Fit Picture*.
+- **Faster:** *portrait_end* 0.5 or *portrait_every* 2 saves a quarter of the passes.
+- **Longer than 81 frames:** add *Wan Context Windows* behind *Apply Cast* and raise *Fit Picture, max_length*.
+- **Every node has a help page:** right-click it, *Node Info*.
+"""
+
+ONE_FACE = note("""## One face from a clip
+
+The face in the picture takes over what the face in the clip does: expression, gaze and the turning of the head. Wan 2.1
+draws it anew, frame by frame, with FantasyPortrait. Press **Run**; the video appears in *Save Video*.
+
+**Your own picture:** add *Load Image* and drag its IMAGE onto *Detect Faces (picture)* and *Fit Picture*.
+
+**Your own clip:** add *Load Video* and drag its VIDEO onto *Detect Faces (clip)*, *Extract Expression* and *Sound of the
+clip*. It begins best with a calm face seen from the front.
+
+**More or less of it:** *Layered Guider, portrait_scale* (4 is usual), or single parts in *Extract Expression*.
+""")
+
+THREE_FACES = note("""## Three faces, three clips
+
+Each face of the picture follows a clip of its own. Choose a picture with three faces in *Load Image* and the clips in the
+three *Load Video*, then press **Run**. Faces count from the left; *Detect Faces (picture)* shows the numbers.
+
+The clips are joined by time, whatever their frame rates; the shortest sets the length. The sound is that of the first.
+
+**A preset in the place of a clip:** add *Motion from Preset* and drag its motion onto *drive* of the third *Assign Role*.
+*Apply Cast* has the encoder and the picture already, which it takes to see what the preset would look like. Then remove
+the third clip with its nodes.
+
+**More faces:** one more row, and its *Assign Role* at the end of the chain. Faces without a role follow nobody.
+
+**Small faces:** each should be at least 64 pixels wide in the video, or it has too little room to act.
+""")
+
+TWO_PEOPLE = note("""## Two people from one clip
+
+A clip of two people onto a picture of two people: the left one plays the left one, the right one the right one. Choose
+your clip in *Load Video* and press **Run**.
+
+*Detect Faces (clip)* follows both through the clip and keeps them apart; *Extract Expression* gives each an output of its
+own. **To swap the parts** exchange the two wires at *Assign Role*.
+
+The clip may show more people: *max_faces* 2 keeps the two largest. Further faces in the picture follow nobody.
+
+This one samples with the plain *KSampler*: *Layered CFG* adds the guidance by expression, and KSampler's own cfg is that
+by the prompt. A cfg of 1 makes two passes a step, more makes three.
+""")
+
+SPEECH = note(
+    """## Expression from a clip, lips from speech
+
+One face with two roles: the clip gives gaze, feeling and the turning of the head (FantasyPortrait), the recording moves
+the lips (FantasyTalking). Choose a recording in *Load Audio* (the pack's `assets/speech.wav`, say) and press **Run**.
+
+*Extract Expression* leaves the clip's mouth out (*mouth* 0), so that the two do not quarrel over the lips. The shorter of
+clip and recording sets the length.
+
+**Better lips:** raise *speech_scale*; 3 to 7 is usual. While it equals *portrait_scale* both share one pass, two a step in
+all; different numbers make three.
+
+**Speech alone:** remove the clip's *Assign Role* and its nodes, and set *region* of the other one to *full*.
+""",
+    ("model_patches", f"[{TALKING}](https://huggingface.co/Kijai/WanVideo_comfy)"),
+    ("audio_encoders", f"`{WAV2VEC}`"),
+    after="The last one is `model.safetensors` of [wav2vec2-base-960h]"
+    f"(https://huggingface.co/facebook/wav2vec2-base-960h), saved as `{WAV2VEC}`.",
+)

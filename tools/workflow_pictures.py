@@ -1,0 +1,136 @@
+"""Makes the thumbnails of the Wan example workflows from the bundled pictures, clip and speech.
+
+    python tools/workflow_pictures.py
+
+They show what goes in: which drive is for which face. What Wan makes of it is not shown, nothing is generated.
+Needs the pack (``pip install -e .``) and Pillow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from troupe.engine.cast import Cast, Role
+from troupe.engine.faces import draw_faces, find_faces
+from troupe.engine.faces.draw import COLOURS
+from troupe.engine.faces.regions import LIPS
+from troupe.engine.motion.timeline_text import parse
+from troupe.engine.render.warp import render_cast
+from troupe.engine.video import read_audio, read_clip
+
+ROOT = Path(__file__).resolve().parent.parent
+ASSETS, FOLDER = ROOT / "assets", ROOT / "example_workflows"
+
+HEIGHT, EDGE, GAP, ARROW, LARGEST = 480, 20, 10, 90, 1024
+GROUND, INK = (32, 33, 36), (235, 235, 235)
+SECONDS = (0.9, 2.4, 4.2)  # moments of the driving clip: surprised, speaking, smiling
+LIPS_COLOUR = (255, 90, 160)
+
+
+def picture(name: str) -> np.ndarray:
+    """uint8 ``[H, W, 3]``."""
+    return np.asarray(Image.open(ASSETS / name).convert("RGB"))
+
+
+def moments(seconds: tuple[float, ...] = SECONDS) -> list[np.ndarray]:
+    """Square frames of the driving clip."""
+    frames, fps, _ = read_clip(ASSETS / "drive.mp4")
+    return [frames[round(s * fps)][20:430, 51:461] for s in seconds]
+
+
+def acting(timeline: str, seconds: tuple[float, ...] = SECONDS) -> list[np.ndarray]:
+    """Square frames of the bundled portrait in motion, by the warp renderer."""
+    still, fps = picture("portrait.png"), 10.0
+    cast = Cast.of([Role(1, parse(timeline).motion(fps))])
+    frames = list(render_cast(still, find_faces(still), cast, fps, round(max(seconds) * fps) + 1))
+    return [frames[round(s * fps)][40:470, 41:471] for s in seconds]
+
+
+def scaled(pixels: np.ndarray, width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(pixels)).resize((width, height), Image.Resampling.LANCZOS)
+
+
+def badge(draw: ImageDraw.ImageDraw, x: int, y: int, text: str, colour: tuple[int, int, int]) -> None:
+    """A number on a plate of its colour, its upper left corner at (x, y)."""
+    draw.rectangle((x, y, x + 30, y + 30), fill=colour)
+    draw.text((x + 15, y + 15), text, fill=(0, 0, 0), font=ImageFont.load_default(22), anchor="mm")
+
+
+def strip(frames: list[np.ndarray], side: int, numbers: dict[int, float]) -> Image.Image:
+    """Frames of a drive side by side; ``numbers`` say for whom, with the place of their plate (0 left, 1 right)."""
+    wide = round(side * frames[0].shape[1] / frames[0].shape[0])
+    out = Image.new("RGB", (len(frames) * (wide + 4) - 4, side), GROUND)
+    for i, frame in enumerate(frames):
+        out.paste(scaled(frame, wide, side), (i * (wide + 4), 0))
+    for number, place in numbers.items():
+        badge(ImageDraw.Draw(out), round(place * (out.width - 31)), 0, str(number), COLOURS[number - 1])
+    return out
+
+
+def wave(width: int, height: int) -> Image.Image:
+    """The bundled speech as a wave."""
+    samples = read_audio(ASSETS / "speech.wav").samples[0]
+    out = Image.new("RGB", (width, height), (20, 20, 22))
+    draw = ImageDraw.Draw(out)
+    for x, part in enumerate(np.array_split(samples, width // 3)):
+        half = max(1, round(abs(part).max() / abs(samples).max() * (height / 2 - 8)))
+        draw.line((3 * x, height // 2 - half, 3 * x, height // 2 + half), fill=LIPS_COLOUR, width=2)
+    return out
+
+
+def cast_picture(pixels: np.ndarray, lips: bool = False) -> Image.Image:
+    """The picture with a numbered box around each face (and the outline of the lips)."""
+    pixels = np.asarray(scaled(pixels, 2 * pixels.shape[1], 2 * pixels.shape[0]))  # for finer lines
+    faces = find_faces(pixels)
+    out = Image.fromarray(draw_faces(pixels, faces, landmarks=False))
+    for track in faces if lips else ():
+        outline = [tuple(p) for p in track.first.landmarks[list(LIPS), :2].tolist()]
+        ImageDraw.Draw(out).line([*outline, outline[0]], fill=LIPS_COLOUR, width=5, joint="curve")
+    height = HEIGHT - 2 * EDGE
+    return out.resize((round(out.width * height / out.height), height), Image.Resampling.LANCZOS)
+
+
+def sheet(name: str, drives: list[Image.Image], target: Image.Image) -> None:
+    """Drives below each other, an arrow, and whom they drive."""
+    wide = max(d.width for d in drives)
+    out = Image.new("RGB", (EDGE + wide + ARROW + target.width + EDGE, HEIGHT), GROUND)
+    y = (HEIGHT - sum(d.height for d in drives) - GAP * (len(drives) - 1)) // 2
+    for drive in drives:
+        out.paste(drive, (EDGE, y))
+        y += drive.height + GAP
+    x, middle = EDGE + wide + 16, HEIGHT // 2
+    draw = ImageDraw.Draw(out)
+    draw.rectangle((x, middle - 5, x + 34, middle + 5), fill=INK)
+    draw.polygon([(x + 32, middle - 18), (x + 58, middle), (x + 32, middle + 18)], fill=INK)
+    out.paste(target, (out.width - EDGE - target.width, EDGE))
+    out.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    out.save(FOLDER / f"{name}.jpg", quality=88)
+
+
+def three_people() -> np.ndarray:
+    """Three portraits in one picture: the astronaut, the commodore, and the astronaut mirrored."""
+    two, one = picture("two_people.png"), picture("portrait.png")
+    parts = [two[:, 60:400], two[:, 400:720], np.asarray(scaled(one[:, 70:470], 300, 480))[:, ::-1]]
+    return np.concatenate(parts, axis=1)
+
+
+def main() -> None:
+    portrait, hopper = picture("portrait.png"), moments()
+    collins = acting("happy 0.9 @0.4-1.6; yaw 0 @1.6, 12 @2.3, 0 @3; surprised 0.9 @3.2-4.6")
+    clip = [strip([frame], 140, {1: 0}) for frame in hopper]
+    sheet("wan_one_face_from_a_clip", clip, cast_picture(portrait))
+    drives = [hopper[:2], collins[1:], moments((2.2, 4.2))]
+    clips = [strip(frames, 130, {i: 0}) for i, frames in enumerate(drives, 1)]
+    sheet("wan_three_faces_three_clips", clips, cast_picture(three_people()))
+    pairs = [np.concatenate([scaled(a, 400, 400), scaled(b, 400, 400)], 1) for a, b in zip(hopper, collins)]
+    clip = [strip([pair], 140, {1: 0, 2: 1}) for pair in pairs]
+    sheet("wan_two_people_from_one_clip", clip, cast_picture(picture("two_people.png")))
+    both = [strip(hopper, 130, {1: 0}), wave(3 * 134 - 4, 100)]
+    sheet("wan_expression_and_speech", both, cast_picture(portrait, lips=True))
+
+
+if __name__ == "__main__":
+    main()
