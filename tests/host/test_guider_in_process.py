@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,18 +16,23 @@ INSIDE = Path(__file__).parent / "inside"
 SCRIPTS = {"guided_formulas": 12, "guided_runs": 8}  # with how many checks each has
 SECONDS = 500
 
-spec = importlib.util.spec_from_file_location("troupe_guider_hosts", Path(__file__).with_name("conftest.py"))
-hosts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(hosts)
-HOSTS = hosts.find_hosts()
+
+def helpers(config):
+    """The functions of conftest.py."""
+    return config.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py")))
 
 
-@pytest.mark.parametrize("host", HOSTS or [None], ids=[h.name for h in HOSTS] or ["none"])
+def pytest_generate_tests(metafunc):
+    if "host" in metafunc.fixturenames:
+        hosts = helpers(metafunc.config).find_hosts()
+        metafunc.parametrize("host", hosts or [None], ids=[h.name for h in hosts] or ["none"])
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_check_holds(host, script, tmp_path):
+def test_every_check_holds(host, script, tmp_path, request):
     if host is None:
         pytest.skip("no ComfyUI found: set COMFYUI_PATH to its folder")
-    python = hosts.python_of(host)
+    python = helpers(request.config).python_of(host)
     if python is None:
         pytest.skip(f"no Python with ComfyUI's requirements for {host}: set COMFYUI_PYTHON")
     (tmp_path / "troupe").symlink_to(ROOT, target_is_directory=True)

@@ -1,4 +1,4 @@
-"""Run with a ComfyUI's folder as argument, inside it: what layered guidance computes, and which passes it runs for that."""
+"""What layered guidance computes inside a ComfyUI (its folder is the argument), and which passes it runs."""
 
 from guided import (
     CALLS,

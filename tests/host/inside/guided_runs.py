@@ -1,4 +1,4 @@
-"""Run with a ComfyUI's folder as argument, inside it: layered guidance beside ComfyUI's caches, and what its runs leave behind."""
+"""Layered guidance beside a ComfyUI's caches (its folder is the argument), and what runs leave behind."""
 
 from guided import (
     CALLS,
