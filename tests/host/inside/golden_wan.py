@@ -143,8 +143,7 @@ def check_multi_face(folder):
 def check_talking(folder):
     config = json.loads((folder / "tiny_config.json").read_text())
     d, tag = config["dit_config"], config["noise_tag"]
-    shapes = talking_shapes(d, config)
-    weights = {k: v * (config["gains"]["dit"] if v.ndim > 1 else 1) for k, v in shapes.items()}
+    weights = talking_weights(d, config)
 
     def noise(name, shape):
         return synthetic.synthetic_tensor(f"in.{name}.{tag}", shape) * float(torch.tensor(shape[1:]).prod()) ** 0.5
@@ -177,18 +176,21 @@ def check_talking(folder):
     close("talking.dit.uncond", call(x, step, negative, clip, [0.0])[0], t["dit.uncond"][0], 2e-4)
 
 
-def talking_shapes(d, config):
-    """The tiny model's weights: the names of Wan's own state dict and of the processors."""
+def talking_weights(d, config):
+    """The tiny model's weights: Wan's own, and the processors', whose names begin otherwise in the checkpoint."""
     dit = WanModel(
         model_type="i2v", in_dim=36, out_dim=16, freq_dim=256, cross_attn_norm=True, eps=1e-6, device="meta",
         dtype=torch.float32, operations=comfy.ops.disable_weight_init,
         **{k: d[k] for k in ("dim", "ffn_dim", "text_dim", "num_heads", "num_layers")},
     )  # fmt: skip
-    shapes = {k: list(v.shape) for k, v in dit.state_dict().items()}
+    weights = synthetic.synthetic_checkpoint({k: list(v.shape) for k, v in dit.state_dict().items()})
+    weights = {k: v * (config["gains"]["dit"] if v.ndim > 1 else 1) for k, v in weights.items()}
     for i in range(d["num_layers"]):
         for p in "kv":
-            shapes[f"blocks.{i}.cross_attn.processor.{p}_proj.weight"] = [d["dim"], config["audio_proj_dim"]]
-    return synthetic.synthetic_checkpoint(shapes)
+            name = f"blocks.{i}.cross_attn.processor.{p}_proj.weight"
+            made = synthetic.synthetic_tensor(f"audio_processor.{name}", [d["dim"], config["audio_proj_dim"]])
+            weights[name] = made * config["gains"]["audio_processor"]
+    return weights
 
 
 with torch.inference_mode():
