@@ -20,15 +20,15 @@ UPLOADS = {"image_upload": ["image"], "video_upload": ["image"], "audio_upload":
 # Pixels: of the editor's own drawing, and of what is left free between nodes.
 ROW, WIDGET, TEXT, FOOT, TITLE = 20, 24, 150, 16, 30
 GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 24, 60, 70, 50, 320
-# Pictures, clips and sounds that a node shows below its widgets; a widget that newer versions have.
+# What a node shows below its widgets, as a share of its width: pictures, clips up to square ones, a player.
 PREVIEWS = {
-    "CreateVideo": WIDGET,
-    "LoadImage": 270,
-    "LoadVideo": 270,
-    "LoadAudio": 40,
-    "TroupeDetectFaces": 240,
-    "SaveVideo": 400,
+    "LoadImage": 0.85,
+    "LoadVideo": 1.0,
+    "LoadAudio": 0.125,
+    "TroupeDetectFaces": 0.75,
+    "SaveVideo": 1.0,
 }
+NEWER = {"CreateVideo": WIDGET}  # what newer versions have grown by
 NOTE = {"color": "#432", "bgcolor": "#653"}
 
 
@@ -126,7 +126,8 @@ class Schema:
         more = sum(self._more(n) for n in self.widgets)
         rows = max(len(self.sockets), len(self.outputs))
         height = rows * ROW + (len(self.widgets) - texts + more) * WIDGET + texts * TEXT + FOOT
-        return node.wide or WIDTH, height + PREVIEWS.get(self.kind, 0)
+        wide = node.wide or WIDTH
+        return wide, height + round(wide * PREVIEWS.get(self.kind, 0)) + NEWER.get(self.kind, 0)
 
     def _more(self, name: str) -> int:
         options = self.inputs[name][1]
