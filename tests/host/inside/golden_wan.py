@@ -1,6 +1,6 @@
 """Run inside a ComfyUI: the adapters' goldens through ComfyUI's own Wan model and the pack's patch.
 
-    python golden_wan.py COMFYUI GOLDEN SYNTHETIC.py
+python golden_wan.py COMFYUI GOLDEN SYNTHETIC.py
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ from safetensors.torch import load_file  # noqa: E402
 from troupe.engine.wan.adapter import Adapter  # noqa: E402
 from troupe.engine.wan.branch import BranchInput  # noqa: E402
 from troupe.engine.wan.territory import labels_to_seen  # noqa: E402
-from troupe.engine.wan.windows import portrait_windows, talking_windows  # noqa: E402
+from troupe.engine.wan.windows import cut_windows, window_ranges  # noqa: E402
 from troupe.host.adapters import BranchWeights, LoadedAdapter  # noqa: E402
 from troupe.host.guider import LAYERS_KEY  # noqa: E402
 from troupe.host.wan_patch import RUN, CastBranch, apply_branches  # noqa: E402
@@ -123,7 +123,7 @@ def portrait(folder, tokens_of, seen_of, cases, tolerance=1e-4):
 
 
 def windows(tokens):
-    return portrait_windows(tokens.float()).tokens
+    return cut_windows(tokens.float(), window_ranges(len(tokens), len(tokens) // 24)).tokens
 
 
 def check_dit(folder):
@@ -146,7 +146,10 @@ def check_talking(folder):
     weights = talking_weights(d, config)
 
     def noise(name, shape):
-        return synthetic.synthetic_tensor(f"in.{name}.{tag}", shape) * float(torch.tensor(shape[1:]).prod()) ** 0.5
+        return (
+            synthetic.synthetic_tensor(f"in.{name}.{tag}", shape)
+            * float(torch.tensor(shape[1:]).prod()) ** 0.5
+        )
 
     weights, (keys, values) = split(weights, "processor.{}_proj.weight")
     t = load_file(folder / "tiny.safetensors")
@@ -155,15 +158,22 @@ def check_talking(folder):
     )
     frames, (height, width) = config["latent_frames"], config["latent_hw"]
     projection = synthetic.synthetic_checkpoint(
-        {"proj_model.proj.weight": [2048, 768], "proj_model.norm.weight": [2048], "proj_model.norm.bias": [2048]}
+        {
+            "proj_model.proj.weight": [2048, 768],
+            "proj_model.norm.weight": [2048],
+            "proj_model.norm.bias": [2048],
+        }
     )
     audio = torch.nn.functional.layer_norm(
         noise("wav2vec", [1, config["audio_tokens"], 768]) @ projection["proj_model.proj.weight"].T,
         (2048,), projection["proj_model.norm.weight"], projection["proj_model.norm.bias"],
     )  # fmt: skip
-    found = talking_windows(audio[0], config["num_frames"])
+    ranges = window_ranges(config["audio_tokens"], config["num_frames"])
+    found = cut_windows(audio[0], ranges, config["expand_length"])
     given = BranchInput(found.tokens[:, None], found.lens[:, None], (1.0,), None)
-    x = torch.cat([noise("latents", [1, 16, frames, height, width]), noise("y", [1, 20, frames, height, width])], 1)
+    x = torch.cat(
+        [noise("latents", [1, 16, frames, height, width]), noise("y", [1, 20, frames, height, width])], 1
+    )
     clip, step = noise("clip", [1, 257, 1280]), torch.tensor([config["timestep"]])
     call = Patched(dit, "talking", keys, values, given)
     positive, negative = (
