@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,28 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "web" / "docs"
 NODES = json.loads((ROOT / "tests" / "nodes" / "object_info.json").read_text())
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+PLACES = (
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/",
+    "https://huggingface.co/acvlab/FantasyPortrait",
+    "https://huggingface.co/acvlab/FantasyTalking",
+    "https://huggingface.co/Kijai/WanVideo_comfy",
+    "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged",
+    "https://huggingface.co/facebook/wav2vec2-base-960h",
+)
 SECTIONS = ("## Inputs", "## Outputs", "## Tips", "## If something goes wrong")
 
 
-def table(page: str, heading: str) -> list[str]:
-    """First column of the table below a heading, without code marks."""
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The table below a heading, without code marks."""
     section = page.split(heading, 1)[1].split("\n## ", 1)[0]
-    rows = [line.split("|")[1].strip().strip("`") for line in section.splitlines() if line.startswith("|")]
-    return rows[2:]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip().strip("`") for cell in line.strip().strip("|").split("|")] for line in lines[2:]]
+
+
+def table(page: str, heading: str) -> list[str]:
+    """First column of the table below a heading."""
+    return [row[0] for row in rows(page, heading)]
 
 
 def test_there_is_one_page_for_each_node():
@@ -55,3 +70,53 @@ def test_pages_speak_to_users():
     for page in DOCS.glob("*.md"):
         text = page.read_text()
         assert "Traceback" not in text and "/root" not in text and "/home" not in text
+
+
+def usual(spec: dict) -> str | None:
+    """What the third column says; None if that is free."""
+    if spec["kind"] == "optional":
+        return "optional"
+    if spec["type"] not in WIDGETS:
+        return "must be connected"
+    default = spec.get("default")
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, int | float):
+        return f"{default:g}"
+    return default if isinstance(default, str) and len(default) < 20 else None
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_types_and_usual_values_are_the_nodes_own(node):
+    page = (DOCS / f"{node}.md").read_text()
+    for name, types, value, *_ in rows(page, "## Inputs"):
+        spec = NODES[node]["inputs"][name]
+        assert re.split(", | or ", types) == spec["type"].split(","), name
+        assert value == (usual(spec) or value), name
+    if NODES[node]["outputs"]:
+        assert [row[1] for row in rows(page, "## Outputs")] == [t for _, t in NODES[node]["outputs"]]
+
+
+@pytest.mark.parametrize("node", ["TroupeLayeredGuider", "TroupeLayeredCFG"])
+def test_the_passes_that_a_page_names_are_those_that_run(node):
+    from troupe.engine.guidance import Setting, plan
+
+    costs = rows((DOCS / f"{node}.md").read_text(), "What scales cost")
+    assert len(costs) >= 5
+    for *scales, passes, what in costs:
+        settings = [Setting(float(scale)) for scale in scales if scale != "no role"]
+        assert len(plan(settings).passes) == int(passes), what
+
+
+def test_links_lead_to_known_places():
+    links = {link for page in DOCS.glob("*.md") for link in re.findall(r"\w+://[^\s)`]+", page.read_text())}
+    assert links and all(link.startswith(PLACES) for link in links), links
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_pages_name_only_nodes_and_inputs_that_exist(node):
+    """``*Node, input*`` and ``*Node*`` of this pack are spelled as they are in the editor."""
+    page = (DOCS / f"{node}.md").read_text()
+    titles = {spec["display_name"]: spec["inputs"] for spec in NODES.values()}
+    for title, name in re.findall(r"(?<!\*)\*([A-Z][\w ]+), (\w+)\*(?!\*)", page):
+        assert title not in titles or name in titles[title], f"{title} has no {name}"

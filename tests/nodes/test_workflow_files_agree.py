@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -295,3 +296,13 @@ def test_every_node_lies_in_one_group(name):
         ]
         assert sum(around) == (node["type"] != "MarkdownNote"), node["type"]
     assert all(a[0] + a[2] <= b[0] for a, b in zip(boxes, boxes[1:]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notes_name_inputs_that_exist(name):
+    """``*Node, input*`` of this pack is spelled as in the editor."""
+    ui, _ = load(name)
+    titles = {spec["display_name"]: spec["inputs"] for spec in OURS.values()}
+    notes = "".join(n["widgets_values"][0] for n in ui["nodes"] if n["type"] == "MarkdownNote")
+    for title, input_ in re.findall(r"(?<!\*)\*([A-Z][\w ]+)(?:,| ›) (\w+)\*(?!\*)", notes):
+        assert title not in titles or input_ in titles[title], f"{title} has no {input_}"
