@@ -3,8 +3,11 @@ loaders, and with sound numbers all the way to the frames."""
 
 from __future__ import annotations
 
+import json
 import pickletools
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.host
+WORKFLOWS = Path(__file__).resolve().parents[2] / "example_workflows" / "api"
+LOADED = re.compile(r"\.(safetensors|ckpt|pth?)$")
 STEPS = 2
 
 
@@ -85,6 +90,23 @@ def test_the_bad_files_are_bad(tiny_models_module, tiny_model_files):
     with zipfile.ZipFile(tiny_model_files["bad_code"]) as archive:
         pickle = archive.read(next(n for n in archive.namelist() if n.endswith("data.pkl")))
     assert any(arg and "mkdir" in str(arg) for _, arg, _ in pickletools.genops(pickle)), "it holds no code"
+
+
+@pytest.mark.parametrize("workflow", sorted(WORKFLOWS.glob("wan_*.json")), ids=lambda p: p.stem)
+def test_a_shrunk_workflow_wants_the_tiny_models_alone(tiny_model_files, wan_graph, workflow):
+    whole = json.loads(workflow.read_text())
+    small = wan_graph.shrink(whole, tiny_model_files)
+    assert whole == json.loads(workflow.read_text()), "the workflow given was changed"
+    names = {p.name for p in tiny_model_files.values()}
+    wanted = {
+        v for n in small.values() for v in n["inputs"].values() if isinstance(v, str) and LOADED.search(v)
+    }
+    assert wanted and wanted <= names
+    for key, each in whole.items():
+        links = {name: value for name, value in each["inputs"].items() if isinstance(value, list)}
+        assert links.items() <= small[key]["inputs"].items()
+    values = [v for n in small.values() for k, v in n["inputs"].items() if k in ("steps", "max_length")]
+    assert max(v for v in values if not isinstance(v, list)) <= 9
 
 
 # --- in the server ---

@@ -82,10 +82,10 @@ class Fill:
         spread = _by_end(name, self.spreads)
         if spread is not None:
             return self.normal(name, shape, spread)
-        if name.endswith(("running_var", "gamma", "weight_g")) or (
-            name.endswith(".weight") and len(shape) == 1
-        ):
-            return self.around(1.0, 0.0 if name.endswith("running_var") else 0.1, shape)
+        if name.endswith("running_var"):
+            return torch.full(shape, 1.5, dtype=self.dtype)  # keeps a deep network's output near 1
+        if name.endswith(("gamma", "weight_g")) or (name.endswith(".weight") and len(shape) == 1):
+            return self.around(1.0, 0.1, shape)
         if len(shape) == 1:
             return self.around(0.0, 0.05, shape)
         gain = _by_end(name, self.gains)

@@ -7,8 +7,22 @@ graph["sampler"]["inputs"]["model"] = link("cast")
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
+
+# Which of the tiny models stands in for what a node loads.
+STAND_INS = {
+    ("UNETLoader", "unet_name"): "wan_i2v",
+    ("CLIPLoader", "clip_name"): "clip_text",
+    ("CLIPVisionLoader", "clip_name"): "clip_vision",
+    ("VAELoader", "vae_name"): "vae",
+    ("AudioEncoderLoader", "audio_encoder_name"): "audio_encoder",
+    ("TroupeLoadWanPortraitModel", "model"): "wan_i2v",
+    ("TroupeLoadWanPortraitModel", "adapter"): "portrait_flat",
+    ("TroupeLoadWanPortraitModel", "speech_adapter"): "talking_flat",
+    ("TroupeLoadExpressionEncoder", "encoder"): "portrait_flat",
+}
 
 
 def node(class_type: str, **inputs) -> dict:
@@ -89,6 +103,35 @@ def audio_graph(files: Mapping[str, Path], sound: str = "speech.wav") -> dict[st
         "heard": node("AudioEncoderEncode", audio_encoder=link("listener"), audio=link("sound")),
         "sink": node("TroupeTestSink", value=link("heard")),
     }
+
+
+def shrink(
+    graph: Mapping[str, dict],
+    files: Mapping[str, Path],
+    size: tuple[int, int] = (64, 64),
+    length: int = 9,
+    steps: int = 2,
+) -> dict[str, dict]:
+    """A copy of a workflow that runs on the tiny models, with few frames, pixels and steps.
+
+    Links stay; ``none`` stays none. A picture's own shape rules over ``size``, which says how many pixels it may have.
+    """
+    graph = copy.deepcopy(dict(graph))
+    small = {
+        "TroupeFitPicture": {"width": size[0], "height": size[1], "length": length, "max_length": length},
+        "WanImageToVideo": {"width": size[0], "height": size[1], "length": length},
+        "TroupeFlowSigmas": {"steps": steps},
+        "BasicScheduler": {"steps": steps},
+        "KSampler": {"steps": steps},
+        "CLIPLoader": {"type": "sd3"},  # the way to 4096 wide text without umt5-xxl
+    }
+    for each in graph.values():
+        kind, inputs = each["class_type"], each["inputs"]
+        for (loader, name), stand_in in STAND_INS.items():
+            if kind == loader and inputs[name] != "none":
+                inputs[name] = files[stand_in].name
+        inputs |= {k: v for k, v in small.get(kind, {}).items() if not isinstance(inputs[k], list)}
+    return graph
 
 
 def read_latent(comfy, job):
