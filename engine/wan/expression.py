@@ -18,6 +18,7 @@ from ..errors import TroupeError
 from ..faces.align import align_crop, five_points
 from ..faces.find import require_faces
 from ..faces.frames import iterate
+from ..faces.smooth import stretches
 from ..faces.types import Faces, FaceTrack
 from ..progress import Progress, report
 from .embeds import FEATURES, ExpressionEmbeds
@@ -291,16 +292,15 @@ def gap_notes(present: np.ndarray, fps: float, name: str, longest: float) -> tup
         name: Whose face, without a capital.
         longest: Seconds above which a stretch is warned of.
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], present, [True]]).astype(np.int8)))
-    stretches = edges.reshape(-1, 2) / fps  # from, to
-    if not len(stretches):
+    if present.all():
         return ()
-    lengths = stretches[:, 1] - stretches[:, 0]
+    gaps = np.array(stretches(~present))  # first frame, and the one after the last
+    lengths = (gaps[:, 1] - gaps[:, 0]) / fps
     notes = [
         f"{name[0].upper()}{name[1:]}: {int((~present).sum())} of {len(present)} frames without the face were "
         f"filled from their neighbours, the longest stretch is {lengths.max():.2g} s."
     ]
-    long = [f"from {a:.2f} s to {b:.2f} s" for a, b in stretches[lengths > longest]]
+    long = [f"from {a / fps:.2f} s to {b / fps:.2f} s" for a, b in gaps[lengths > longest]]
     if long:
         more = f" and {len(long) - LISTED} times more" if len(long) > LISTED else ""
         notes.append(

@@ -17,7 +17,7 @@ from ..cast import Cast, Role
 from ..errors import TroupeError
 from ..faces.find import find_faces
 from ..faces.types import Face, Faces, FaceTrack
-from ..motion.face_motion import MAX_FRAMES, FaceMotion
+from ..motion.face_motion import MAX_FRAMES
 from ..progress import Progress, report
 from ..render.field import Layout, rectangle
 from ..render.warp import check, render_cast
@@ -72,27 +72,30 @@ def motion_expression(
             f"Cannot preview {frames} frames", f"it must be 1 to {MAX_FRAMES}", "Use a shorter clip"
         )
     small, moved = around(check(picture, faces), faces, role.face)
+    drawn = (
+        frames if role.strength else 1
+    )  # a face at rest is seen once, or the detector's tremor would move it
 
     def preview() -> Iterator[np.ndarray]:
-        return render_cast(small, moved, Cast.of([role]), fps, frames)
+        return render_cast(small, moved, Cast.of([role]), fps, drawn)
 
     def shown(first: int) -> Progress:
-        return lambda done, _: report(progress, first + done, 2 * frames)
+        return lambda done, _: report(progress, first + done, 2 * drawn)
 
     found = find_faces(preview(), fps=fps, model_folders=model_folders, progress=shown(0))
     track = same_face(found, moved.person(role.face).first)
     seen = len(track.seen) if track else 0
-    if seen < least_seen(frames):
+    if seen < least_seen(drawn):
         raise TroupeError(
             f"Face {role.face} cannot be followed in a preview of its motion",
-            f"it was found in {seen} of {frames} frames, {least_seen(frames)} are needed",
+            f"it was found in {seen} of {drawn} frames, {least_seen(drawn)} are needed",
             "Use a picture that shows the face larger or more from the front, a gentler motion, or a clip as the drive",
         )
     name = {track.person: f"the preview of face {role.face}"}
     embeds = encode_tracks(
-        encoder, preview(), replace(found, fps=fps), name, device=device, batch=batch, progress=shown(frames)
+        encoder, preview(), replace(found, fps=fps), name, device=device, batch=batch, progress=shown(drawn)
     )
-    return embeds[track.person]
+    return embeds[track.person].resample(fps, frames)
 
 
 def around(picture: np.ndarray, faces: Faces, person: int) -> tuple[np.ndarray, Faces]:
