@@ -54,6 +54,8 @@ class Layer:
             range, and reused in those between.
         region: Float ``[H, W]`` or ``[T, H, W]`` in 0..1 over the whole picture, at any size: inside the scale is
             ``scale``, outside 1. None: everywhere.
+        every_until: From this fraction of the schedule on it is computed in each step: the last steps of a shifted
+            schedule go the longest way, and there reuse costs most (``benchmarks/guidance.py``). 1: reuse to the end.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Layer:
     end: float = 1.0
     every: int = 1
     region: Tensor | None = None
+    every_until: float = 0.8
 
     def __post_init__(self):
         if self.name not in NAMES:
@@ -87,6 +90,12 @@ class Layer:
                 f"The {self.name} layer cannot be renewed in every {self.every} steps",
                 f"{self.name}_every is {self.every}, it has to be a whole number from 1",
                 "Use 1 to compute it in each step, 2 for every other",
+            )
+        if not 0 <= self.every_until <= 1:
+            raise TroupeError(
+                f"The {self.name} layer cannot be reused up to {self.every_until} of the schedule",
+                f"{self.name}_every_until is {self.every_until}, it may be 0 to 1",
+                "Use 1 to reuse up to the end, 0.8 to compute each of the last steps",
             )
         if self.region is not None:
             _check_region(self.name, self.region)
@@ -160,21 +169,21 @@ def settings_at(
         sigmas: The schedule, falling, one for each step and the last one's end.
         sigma_of: From a fraction of the schedule to its noise level (falling).
     """
-    high, low = 1 + SAME_SIGMA, 1 - SAME_SIGMA
+
+    def past(share: float, at: float) -> bool:
+        return share <= 0 or (share < 1 and at <= sigma_of(share) * (1 + SAME_SIGMA))
 
     def inside(layer: Layer, at: float) -> bool:
-        if layer.start == layer.end:
-            return False
-        begun = layer.start <= 0 or at <= sigma_of(layer.start) * high
-        return begun and (layer.end >= 1 or at > sigma_of(layer.end) * high)
+        return layer.start < layer.end and past(layer.start, at) and not past(layer.end, at)
 
-    step = sum(s >= sigma * low for s in sigmas[1:])
+    step = sum(s >= sigma * (1 - SAME_SIGMA) for s in sigmas[1:])
     before, out = Setting(), []
     for layer in layers:
         if inside(layer, sigma):
             first = next((i for i, s in enumerate(sigmas) if inside(layer, s)), step)
             region = None if abs(layer.scale - 1) < NOTHING else layer.region
-            before = Setting(layer.scale, region, (step - first) % layer.every == 0, layer.every > 1)
+            due = (step - first) % layer.every == 0 or past(layer.every_until, sigma)
+            before = Setting(layer.scale, region, due, layer.every > 1)
         out.append(before)
     return tuple(out)
 
@@ -203,8 +212,8 @@ class Term:
     def counts(self) -> bool:
         scale = self.setting.scale
         if self.setting.region is None:
-            return abs(scale if self.above else scale - 1) >= NOTHING
-        return self.above or abs(scale - 1) >= NOTHING
+            return abs(scale if self.above else scale - 1) > NOTHING
+        return self.above or abs(scale - 1) > NOTHING
 
 
 @dataclass(frozen=True, eq=False)

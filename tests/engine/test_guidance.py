@@ -27,7 +27,7 @@ from troupe.engine.guidance import (
 
 SHAPE = (1, 2, 3, 4)
 REGIONS = [None, None, torch.linspace(0, 1, 12).reshape(3, 4).double(), torch.eye(3, 4).double()]
-scales = st.one_of(st.sampled_from([0.0, 1.0, 1.0, 4.0]), st.floats(0, 30))
+scales = st.one_of(st.sampled_from([0.0, 1.0, 1.0, 4.0]), st.floats(0, 30).map(lambda s: round(s, 3)))
 layers_settings = st.lists(st.builds(Setting, scales, st.sampled_from(REGIONS)), max_size=4)
 
 
@@ -114,16 +114,18 @@ def test_ranges_and_renewal():
     assert passes(text, Layer("portrait", 4.0, end=0.5)) == [(1, 2)] * 15 + [(2,)] * 15
     assert passes(text, Layer("portrait", 4.0, start=0.2, end=0.4)) == [(2,)] * 6 + [(1, 2)] * 6 + [(2,)] * 18
     assert passes(text, Layer("portrait", 4.0, start=0.5, end=0.5)) == [(2,)] * 30
-    assert passes(text, Layer("portrait", 4.0, every=3)) == [(1, 2), (2,), (2,)] * 10
-    assert passes(text, Layer("portrait", 4.0, start=0.1, every=2)) == [(2,)] * 3 + [(1, 2), (2,)] * 13 + [
-        (1, 2)
-    ]
+    late, within = [(1, 2)] * 6, [(2,)] * 3 + [(1, 2), (2,)] * 7 + [(1, 2)] + [(2,)] * 12
+    assert passes(text, Layer("portrait", 4.0, every=3)) == [(1, 2), (2,), (2,)] * 8 + late
+    assert passes(text, Layer("portrait", 4.0, every=3, every_until=1.0)) == [(1, 2), (2,), (2,)] * 10
+    assert passes(text, Layer("portrait", 4.0, every=3, every_until=0.0)) == [(1, 2)] * 30
+    assert passes(text, Layer("portrait", 4.0, start=0.1, end=0.6, every=2)) == within
     # Outside its range a layer has the scale of the one before: no pass between them.
     assert passes(Layer("text", 5.0), Layer("portrait", 4.0, end=0.5)) == [(0, 1, 2)] * 15 + [(0, 2)] * 15
     assert passes(Layer("text", 5.0, end=0.5), Layer("portrait", 4.0)) == [(0, 1, 2)] * 15 + [(1, 2)] * 15
     # Only the text is due: the portrait's difference is reused, on top of the highest pass that runs.
-    assert passes(Layer("text", 5.0), Layer("portrait", 4.0, every=2)) == [(0, 1, 2), (0, 1)] * 15
-    assert passes(Layer("text", 5.0, every=2), Layer("portrait", 4.0, every=2)) == [(0, 1, 2), (2,)] * 15
+    reused = {"every": 2, "every_until": 1.0}
+    assert passes(Layer("text", 5.0), Layer("portrait", 4.0, **reused)) == [(0, 1, 2), (0, 1)] * 15
+    assert passes(Layer("text", 5.0, **reused), Layer("portrait", 4.0, **reused)) == [(0, 1, 2), (2,)] * 15
 
 
 def test_a_link_that_comes_back_is_computed_anew():
@@ -143,7 +145,7 @@ def test_a_link_that_comes_back_is_computed_anew():
 def test_steps_on_the_edge_of_a_range(steps, a, b, every):
     """Float32 schedules against exact ranges: a step at start is in, one at end is out."""
     a, b = sorted((min(a, steps), min(b, steps)))
-    layer = Layer("text", 3.0, a / steps, b / steps, every)
+    layer = Layer("text", 3.0, a / steps, b / steps, every, every_until=1.0)
     sigmas = flow_sigmas(steps).tolist()
     found = [settings_at([layer], s, sigmas, flow)[0] for s in sigmas[:-1]]
     last = steps if b == steps and a < b else b
@@ -153,7 +155,7 @@ def test_steps_on_the_edge_of_a_range(steps, a, b, every):
 
 def test_between_two_steps_the_earlier_one_counts():
     sigmas = flow_sigmas(10).tolist()
-    layer = Layer("text", 3.0, every=2)
+    layer = Layer("text", 3.0, every=2, every_until=1.0)
     for i in range(9):
         between = (sigmas[i] + sigmas[i + 1]) / 2
         assert settings_at([layer], between, sigmas, flow)[0].due == (i % 2 == 0)
@@ -206,6 +208,7 @@ def test_regions_follow_time():
         ({"end": 1.5}, "to 1.5"),
         ({"end": math.nan}, "to nan"),
         ({"every": 0}, "portrait_every is 0"),
+        ({"every_until": 1.1}, "portrait_every_until is 1.1"),
         ({"every": 1.5}, "portrait_every is 1.5"),
         ({"region": torch.zeros(1, 1, 4, 4)}, r"its shape is \[1, 1, 4, 4\]"),
         ({"region": torch.zeros(0, 4)}, r"its shape is \[0, 4\]"),

@@ -90,15 +90,16 @@ def check_which_passes_run():
     expect(text(), portrait(), want=[two] * 10)
     expect(text(), portrait(end=0.5), want=[two] * 5 + [one] * 5)
     expect(text(), portrait(start=0.2, end=0.4), want=[one] * 2 + [two] * 2 + [one] * 6)
-    expect(text(), portrait(every=2), want=[two, one] * 5)
-    expect(text(), portrait(every=3), want=[two, one, one] * 3 + [two])
+    expect(text(), portrait(every=2), want=[two, one] * 4 + [two] * 2)
+    expect(text(), portrait(every=2, every_until=1.0), want=[two, one] * 5)
+    expect(text(), portrait(every=3), want=[two, one, one, two, one, one, two, one, two, two])
     expect(text(5.0), portrait(end=0.5), want=["Pas+Ps+Ns"] * 5 + ["Pas+Ns"] * 5)
-    expect(text(5.0), portrait(every=2), want=["Pas+Ps+Ns", "Ps+Ns"] * 5)
+    expect(text(5.0), portrait(every=2), want=["Pas+Ps+Ns", "Ps+Ns"] * 4 + ["Pas+Ps+Ns"] * 2)
     expect(text(5.0), portrait(), speech(), want=["Pas+Pa+P+N"] * 10)
     expect(
         text(5.0, end=0.3),
         speech(every=2),
-        want=["Pas+Pa+Na", "Pa+Na", "Pas+Pa+Na", "Pas"] + ["Pas+Pa", "Pas"] * 3,
+        want=["Pas+Pa+Na", "Pa+Na", "Pas+Pa+Na", "Pas"] + ["Pas+Pa", "Pas"] * 2 + ["Pas+Pa"] * 2,
     )
 
 
