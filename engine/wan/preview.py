@@ -64,17 +64,16 @@ def motion_expression(
         by time, and the notes say so.
 
     Raises:
-        TroupeError: if the drive is no motion, the face does not exist or is too small, no face model can be opened,
-            or the face is not found in its preview.
+        TroupeError: if the drive is no motion, the face does not exist, no face model can be opened, or
+            the face is not found in its preview.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise TroupeError(
             f"Cannot preview {frames} frames", f"it must be 1 to {MAX_FRAMES}", "Use a shorter clip"
         )
     small, moved = around(check(picture, faces), faces, role.face)
-    drawn = (
-        frames if role.strength else 1
-    )  # a face at rest is seen once, or the detector's tremor would move it
+    # A face at rest is drawn once: the detector's tremor over many frames would move it.
+    drawn = frames if role.strength else 1
 
     def preview() -> Iterator[np.ndarray]:
         return render_cast(small, moved, Cast.of([role]), fps, drawn)
