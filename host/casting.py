@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from ..engine.cast import Cast, Role
@@ -112,9 +113,10 @@ def stage(
                 f"Add one with Load Portrait Adapter (a file such as {FILES[kind]}) before Apply Cast",
             )
         own = {role.face for role in roles}
-        others = {track.person: None for track in staging.faces if track.person not in own}
-        others |= {role.face: role for role in cast if role.face not in own}
-        branches.append(CastBranch(loaded[kind], preparing(loaded[kind].adapter, roles, others, staging)))
+        others = [track.person for track in staging.faces if track.person not in own]
+        branches.append(
+            CastBranch(loaded[kind], preparing(loaded[kind].adapter, roles, others, cast, staging))
+        )
     return cast, branches
 
 
@@ -140,12 +142,11 @@ def encoded(role: Role, fps: float, encode: Encode | None) -> Role:
 
 
 def preparing(
-    adapter: Adapter, roles: list[Role], others: dict[int, Role | None], staging: Staging
+    adapter: Adapter, roles: list[Role], others: list[int], cast: Cast, staging: Staging
 ) -> Prepare:
     """What makes an adapter's input once the size of the latent is known.
 
-    ``others`` are the faces that this adapter does not drive, with the role that moves them if there is one: their
-    part of the picture is not background.
+    ``others`` are the faces that this adapter does not drive: their part of the picture is not background.
     """
 
     def prepare(latents: int, rows: int, columns: int) -> BranchInput:
@@ -154,29 +155,34 @@ def preparing(
             warn_if_short(role, frames, staging.fps)
         windows = [adapter.windows(role.drive, frames, staging.fps) for role in roles]
         lens = None if windows[0].lens is None else torch.stack([w.lens for w in windows], 1)
+        paths = paths_of(cast, staging.fps, frames)
         seen = territories(
             staging.faces,
             roles,
-            [path_of(role, staging.fps, frames) for role in roles],
+            [paths.get(role.face) for role in roles],
             grid=(latents, rows, columns),
             frames=frames,
             mode="tracked" if staging.tracked else "fixed",
             background="all" if staging.background else "none",
-            others={face: role and path_of(role, staging.fps, frames) for face, role in others.items()},
+            others={face: paths.get(face) for face in others},
         )
         return BranchInput(
             torch.stack([w.tokens for w in windows], 1),
             lens,
             tuple(float(role.strength) for role in roles),
-            None if seen is None else torch.from_numpy(seen),
+            torch.from_numpy(seen),
         )
 
     return prepare
 
 
-def path_of(role: Role, fps: float, frames: int):
-    """Boxes float32 ``[frames, 4]`` of the driving face, None for drives that have no picture."""
-    return role.drive.resample(fps, frames).boxes if isinstance(role.drive, ExpressionEmbeds) else None
+def paths_of(cast: Cast, fps: float, frames: int) -> dict[int, np.ndarray]:
+    """For each face that an expression drives, the driving face's boxes float32 ``[frames, 4]``; speech has no picture."""
+    return {
+        role.face: role.drive.resample(fps, frames).boxes
+        for role in cast
+        if isinstance(role.drive, ExpressionEmbeds)
+    }
 
 
 def warn_if_short(role: Role, frames: int, fps: float) -> None:

@@ -53,7 +53,7 @@ def layer_inputs() -> list[io.Input]:
                 min=1,
                 max=10,
                 tooltip=f"Compute the guidance by {what} every so many steps and reuse it in between. Faster, a little "
-                "less exact. Usual: 1; 2 saves a quarter of all passes with two layers.",
+                "less exact; the last fifth of the steps is always computed. Usual: 1; 2 saves a fifth of all passes.",
                 extra_dict=ADVANCED,
             ),
         ]

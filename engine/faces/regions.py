@@ -45,7 +45,7 @@ def region_mask(
         return np.ones((height, width), np.float32)
     points = np.asarray(landmarks, np.float64)
     face = Face(_three(points))
-    return _painted(_outlines(face, region), height, width, feather * face.eye_distance)
+    return _painted(outlines(face, region), height, width, feather * face.eye_distance)
 
 
 def region_masks(
@@ -101,7 +101,7 @@ def _three(points: np.ndarray) -> np.ndarray:
     return out
 
 
-def _outlines(face: Face, region: str) -> list[np.ndarray]:
+def outlines(face: Face, region: str) -> list[np.ndarray]:
     """Polygons ``[N, 2]`` in pixels that together are the region."""
     p = face.landmarks[:, :2].astype(np.float64)
     if region == "face":

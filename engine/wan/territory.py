@@ -14,19 +14,19 @@ import numpy as np
 
 from ..cast import Role
 from ..errors import TroupeError
-from ..faces.regions import LEFT_EYE, LIPS, RIGHT_EYE, _outlines
+from ..faces.regions import LEFT_EYE, LIPS, RIGHT_EYE, outlines
 from ..faces.types import Face, Faces
 
 MODES = ("tracked", "fixed")
 BACKGROUNDS = ("all", "none")
 MOST_ROLES = 16  # as many as ``kernels.face_attention`` takes
 TOKEN = 16
-# How far a fixed territory reaches beyond the face, in face sizes at most (FantasyPortrait's rule).
+# How far a territory reaches or moves beyond the face, in face sizes at most (FantasyPortrait's rule).
 MOST_REACH = 0.25
 # A token belongs to a region that covers a sixteenth of it, counted in 8 x 8 cells.
 LEAST_SHARE = 1 / 16
 CELLS = 8
-LEAST_ZOOM, MOST_ZOOM = 0.5, 2.0
+LEAST_ZOOM, MOST_ZOOM = 0.8, 1.25
 
 Grid = tuple[int, int, int]
 
@@ -51,7 +51,9 @@ class _Head:
         low, high = self.path[:, :2], self.path[:, 2:]
         sides, middle = (high - low).clip(0), (low + high) / 2
         zoom = np.sqrt(sides.prod(1) / sides[0].prod())
-        return (middle - middle[0]) / sides[0] * self.sides, zoom.clip(LEAST_ZOOM, MOST_ZOOM)
+        # Drivers walk and come closer; expressions do not carry that over, heads follow a little of it at most.
+        way = ((middle - middle[0]) / sides[0]).clip(-MOST_REACH, MOST_REACH) * self.sides
+        return way, zoom.clip(LEAST_ZOOM, MOST_ZOOM)
 
 
 def territories(
@@ -248,7 +250,7 @@ def _swept(head: _Head, region: str, grid: Grid, constant: bool = False) -> np.n
     shift, zoom = head.ways()
     pivot = np.array(head.face.centre)
     # Corners in 1/16 cells; OpenCV counts from the centres of its pixels, here cells.
-    still = [polygon - pivot for polygon in _outlines(head.face, region)]
+    still = [polygon - pivot for polygon in outlines(head.face, region)]
     moved = [(p[None] * zoom[:, None, None] + (pivot + shift)[:, None]) * (CELLS / TOKEN) for p in still]
     corners = [np.round((p - 0.5) * 16).clip(-(2**24), 2**24).astype(np.int32) for p in moved]
     covered = np.zeros((len(zoom), rows, columns), bool)

@@ -58,11 +58,11 @@ def python_of(host: Path) -> str | None:
 
 
 def pytest_generate_tests(metafunc):
-    if "comfy" in metafunc.fixturenames:
-        hosts = find_hosts()
-        metafunc.parametrize(
-            "comfy", hosts or [None], ids=[h.name for h in hosts] or ["none"], indirect=True, scope="session"
-        )
+    hosts = find_hosts() if {"comfy", "inside"} & set(metafunc.fixturenames) else []
+    for fixture in ("comfy", "inside"):
+        if fixture in metafunc.fixturenames:
+            names = [h.name for h in hosts] or ["none"]
+            metafunc.parametrize(fixture, hosts or [None], ids=names, indirect=True, scope="session")
 
 
 @dataclass
@@ -301,3 +301,34 @@ def tiny_models(comfy, tiny_models_module, tiny_model_files) -> dict[str, Path]:
     for name in ("portrait.png", "speech.wav"):
         shutil.copy(ROOT / "assets" / name, comfy.base / "input" / name)
     return placed
+
+
+INSIDE_SECONDS = 900
+
+
+@pytest.fixture(scope="session")
+def inside(request, tmp_path_factory):
+    """Runs a script of ``inside/`` in a host's own Python, the pack importable as ``troupe``; gives what the script
+    prints last, from JSON. ComfyUI cannot be imported twice, so each script has a process of its own."""
+    host: Path | None = request.param
+    if host is None:
+        pytest.skip("no ComfyUI found: set COMFYUI_PATH to its folder")
+    python = python_of(host)
+    if python is None:
+        pytest.skip(f"no Python with ComfyUI's requirements for {host}: set COMFYUI_PYTHON")
+    path = tmp_path_factory.mktemp("path")
+    (path / "troupe").symlink_to(ROOT, target_is_directory=True)
+
+    def run(script: str, *arguments) -> dict:
+        done = subprocess.run(
+            [python, str(Path(__file__).parent / "inside" / script), str(host), *map(str, arguments)],
+            cwd=host,
+            env={"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": str(path)},
+            capture_output=True,
+            text=True,
+            timeout=INSIDE_SECONDS,
+        )
+        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    return run

@@ -214,4 +214,4 @@ with torch.inference_mode():
     if (talking / "tiny.safetensors").is_file():
         check_talking(talking)
         ran.append("talking")
-print(json.dumps({"ran": ran, "differences": DIFFERENCES}))
+sys.stdout.write(json.dumps({"ran": ran, "differences": DIFFERENCES}) + "\n")

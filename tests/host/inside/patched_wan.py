@@ -1,6 +1,6 @@
 """Run inside a ComfyUI: the patch on a tiny Wan model that ComfyUI itself loads and samples.
 
-    python patched_wan.py COMFYUI [CHECK ...]
+python patched_wan.py COMFYUI [CHECK ...]
 """
 
 import json
@@ -298,7 +298,7 @@ def check_other_packs():
         for i in range(LAYERS):
             attention = dit.blocks[i].cross_attn
 
-            def forward(x, context, context_img_len=None, transformer_options={}, self=attention, **kwargs):
+            def forward(x, context, context_img_len=None, transformer_options=None, self=attention, **kwargs):
                 q = self.norm_q(self.q(x))
                 k, v = self.norm_k(self.k(context)), self.v(context)
                 out = comfy.ldm.wan.model.optimized_attention(q, k, v, heads=self.num_heads)
@@ -320,8 +320,16 @@ def check_other_packs():
             model.add_object_patch(name, lambda x, earlier=earlier: earlier(x) * 1.1)
         return model
 
-    differ("the same forward, before", sample(apply_branches(double(MODEL.clone()), [branch()])), sample(double(MODEL.clone())))
-    differ("the same forward, after", sample(double(apply_branches(MODEL, [branch()]))), sample(double(MODEL.clone())))
+    differ(
+        "the same forward, before",
+        sample(apply_branches(double(MODEL.clone()), [branch()])),
+        sample(double(MODEL.clone())),
+    )
+    differ(
+        "the same forward, after",
+        sample(double(apply_branches(MODEL, [branch()]))),
+        sample(double(MODEL.clone())),
+    )
 
 
 def check_types():
@@ -352,7 +360,12 @@ def check_compile():
         torch._dynamo.reset()
         model = apply_branches(MODEL, [branch()])
         set_torch_compile_wrapper(model, backend="aot_eager", keys=keys)
-        same(f"compiled {keys[0]}", sample(model, steps=2), sample(apply_branches(MODEL, [branch()]), steps=2), 2e-3)
+        same(
+            f"compiled {keys[0]}",
+            sample(model, steps=2),
+            sample(apply_branches(MODEL, [branch()]), steps=2),
+            2e-3,
+        )
     assert torch.isfinite(plain).all()
 
 
@@ -448,4 +461,4 @@ CHECKS = {n[6:]: f for n, f in list(globals().items()) if n.startswith("check_")
 with torch.inference_mode():
     for name in CHOSEN or CHECKS:
         CHECKS[name]()
-print(json.dumps({"ran": CHOSEN or list(CHECKS), "results": RESULTS}))
+sys.stdout.write(json.dumps({"ran": CHOSEN or list(CHECKS), "results": RESULTS}) + "\n")
