@@ -20,10 +20,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from common import finish, per_second, say
 
-from troupe.engine.wan.expression import ExpressionEncoder
+from troupe.engine.wan.expression import CPU_BATCH, ExpressionEncoder
 from troupe.engine.wan.pdfgc import PDFGC, SIDE
 
-BATCHES = {"cpu": (1, 4, 16), "cuda": (1, 4, 16, 64)}
+BATCHES = {"cpu": (1, CPU_BATCH), "cuda": (1, 4, 16, 64)}
 
 
 def features(encoder: ExpressionEncoder, crops: np.ndarray, device: str, batch: int) -> Iterator[np.ndarray]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PREFIX = "pd_fpg."  # of the encoder's names in the file that holds FantasyPortrait as a whole
 PICTURE_FPS = 25.0  # of a clip that does not say
 RAREST = 0.2  # share of the frames in which a person must be seen
+CPU_BATCH = 4  # on the processor larger batches outgrow its caches and are slower
 LISTED = 3  # stretches named in a note before "and N more"
 
 
@@ -79,7 +80,8 @@ class ExpressionEncoder:
         Args:
             crops: uint8 ``[N, 224, 224, 3]`` RGB.
             device: Where the module lies.
-            batch: Most crops at a time; falls by half where memory does not suffice.
+            batch: Most crops at a time; on the processor no more than ``CPU_BATCH``. Falls by half where memory
+                does not suffice.
 
         Returns:
             float32 ``[N, 554]``, parts as ``embeds.PARTS``.
@@ -95,6 +97,8 @@ class ExpressionEncoder:
             raise ValueError(f"crops must be uint8 [N, {SIDE}, {SIDE}, 3], got {crops.dtype} {crops.shape}")
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
+        if torch.device(device).type == "cpu":
+            batch = min(batch, CPU_BATCH)
         out = np.empty((len(crops), FEATURES), np.float32)
         done = 0
         while done < len(crops):
@@ -125,7 +129,9 @@ class ExpressionEncoder:
         try:
             with torch.inference_mode(), exact:
                 images = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-                return self.module(images.contiguous()).cpu().numpy()
+                if not images.is_cpu:  # the processor is faster with channels last, as the crops come
+                    images = images.contiguous()
+                return self.module(images).cpu().numpy()
         except torch.cuda.OutOfMemoryError:
             return None
 
