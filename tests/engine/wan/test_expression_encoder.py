@@ -132,13 +132,7 @@ def not_a_number(w):
     return "NaN or infinite values in to_emo.3.bias"
 
 
-def infinite(w):
-    w["model.fc.weight"] = w["model.fc.weight"].clone()
-    w["model.fc.weight"][1, 2] = -float("inf")
-    return "NaN or infinite values in model.fc.weight"
-
-
-@pytest.mark.parametrize("spoil", [missing, unknown, misshapen, not_a_number, infinite])
+@pytest.mark.parametrize("spoil", [missing, unknown, misshapen, not_a_number])
 @pytest.mark.parametrize("prefix", ["", "pd_fpg."])
 def test_a_file_that_does_not_fit_is_refused_by_its_keys(weights, tmp_path, spoil, prefix):
     spoiled = dict(weights)
@@ -347,14 +341,6 @@ def test_what_does_not_belong_together_is_an_error(pooled, pictured):
         encode_clip(pooled, [picture], replace(faces, tracks=()))
     with pytest.raises(TroupeError, match="empty"):
         encode_clip(pooled, [], faces)
-
-
-def test_an_interrupt_passes(pooled, pictured):
-    def stop(done, total):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        encode_clip(pooled, *clip_of(pictured, [0, 0, 0]), progress=stop)
 
 
 # Gaps ----------------------------------------------------------------------------------------------
