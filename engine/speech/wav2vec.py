@@ -1,34 +1,50 @@
-"""Speech features by wav2vec2 (arXiv 2006.11477), as FantasyTalking and its relatives hear.
+"""Sound to ``SpeechEmbeds`` by wav2vec2 (arXiv 2006.11477), the encoder FantasyTalking listens with.
 
-    embeds = encode_speech(samples, rate, load_wav2vec2("wav2vec2-base-960h.safetensors"))
-
-Any network that gives its hidden states will do as ``encoder``; ComfyUI's own is one.
+embeds = encode_speech(waveform, rate, load_wav2vec2("wav2vec2-base-960h.safetensors"), seconds=frames / fps)
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..checkpoint import load_checkpoint, load_strict
+from ..checkpoint import listed, load_checkpoint, load_strict
 from ..errors import TroupeError
+from ..progress import Progress, report
 from .embeds import SpeechEmbeds
 
-RATE = 16000
-HOP, FIELD = 320, 400  # samples between two tokens, and that one token sees
-MOST_SECONDS = 3600.0
-# Attention costs the square of the length. Longer recordings are encoded in parts that overlap, so that every token
-# has at least CONTEXT seconds of sound around it.
-PART, CONTEXT = 30.0, 2.0
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import Wav2Vec2Config
 
-# From normalised sound [1, N] at 16 kHz to hidden states [1, tokens, D], the embedded sound first, the output last.
-Encoder = Callable[[Tensor], Sequence[Tensor]]
+RATE = 16_000
+HOP, FIELD = 320, 400  # samples from token to token, and samples that one token hears
+MIN_RATE, MAX_RATE = 1000, 384_000
+MAX_CHANNELS = 64
+MAX_SECONDS = 1800.0  # 3.6 GB of hidden states
+# Attention is quadratic in the sound's length: longer sounds are heard in pieces of 30 s, each with at least
+# 2 s of its neighbours on either side, which nobody reads.
+CHUNK, OVERLAP = 1500, 200  # tokens
+# Low pass of the resampler: zero crossings on each side, Kaiser's beta, edge as a share of the lower Nyquist
+# frequency. Within 2e-3 of librosa's soxr_hq, with which FantasyTalking reads sound (beside an abrupt start or end).
+CROSSINGS, BETA, EDGE = 64, 12.0, 0.96
+
+UNUSED = ("lm_head.", "masked_spec_embed")  # of its training
+# The positional convolution's weight norm as torch.nn.utils.weight_norm names it, and as parametrizations do.
+POSITIONAL = "encoder.pos_conv_embed.conv."
+SCALES = ("weight_g", "parametrizations.weight.original0")
+VALUES = ("weight_v", "parametrizations.weight.original1")
+HEAD = 64  # channels of an attention head
+
+# From float32 [1, N] at 16 kHz, mean 0 and variance 1, to hidden states: the embedded sound, then every layer's
+# output, each [1, T, D].
+Encoder = Callable[["Tensor"], "Sequence[Tensor] | Tensor"]
 
 
 def encode_speech(
@@ -36,128 +52,250 @@ def encode_speech(
     rate: int,
     encoder: Encoder,
     seconds: float | None = None,
-    name: str = "wav2vec2",
+    progress: Progress | None = None,
 ) -> SpeechEmbeds:
-    """Hidden states over a recording.
+    """What a wav2vec2 network hears in a recording: all hidden layers.
+
+    Recordings of more than 30 seconds are encoded in pieces that overlap, so that memory stays bounded. The network's
+    attention and its first norm then take in a piece instead of the whole, which is not quite the same; up to
+    30 seconds the result is that of the whole.
 
     Args:
-        waveform: Float ``[N]`` or ``[channels, N]``; channels are averaged.
-        rate: Samples a second.
-        encoder: See ``Encoder``.
-        seconds: Cut the sound to this length, or pad it with silence; None: as it is.
-        name: Of the encoder, for error messages.
+        waveform: ``[channels, N]`` or ``[N]``; channels are averaged.
+        rate: Samples per second, 1000 to 384000; resampled to 16 kHz.
+        encoder: The network, see ``Encoder``; ``load_wav2vec2`` gives one.
+        seconds: Cut or pad with silence to this length: that of the clip, frames / fps. Silence has to be heard by
+            the encoder; tokens of zeros would be something else.
+        progress: Called after each piece.
 
     Raises:
-        TroupeError: if the sound is empty, too long, damaged or its rate unusable.
+        TroupeError: on a waveform that is no sound, a rate or length out of range, or an encoder that is no wav2vec2.
     """
-    sound = prepare(waveform, rate, seconds)
-    length = len(sound) / RATE
-    sound = (sound - sound.mean()) / (sound.var(correction=0) + 1e-7).sqrt()
-    hidden = torch.cat([_part(sound, encoder, *p) for p in parts(len(sound))], 1)
-    return SpeechEmbeds(hidden.float().cpu().numpy(), length, f"{name}-{hidden.shape[2]}")
+    sound = _mono(waveform, rate, seconds)
+    notes = []
+    samples = _resample(sound, rate)
+    if seconds is not None:
+        count = int(seconds * RATE)
+        if count > len(samples):
+            notes.append(f"The sound lasts {len(samples) / RATE:.2f} s; silence follows to {seconds:.2f} s.")
+        samples = np.pad(samples[:count], (0, max(0, count - len(samples))))
+    if len(samples) < FIELD:  # less than one token
+        notes.append(f"The sound lasts only {len(samples) / RATE:.3f} s; silence follows.")
+        samples, seconds = np.pad(samples, (0, FIELD - len(samples))), None
+    hidden = _in_pieces(_normalise(samples), encoder, progress)
+    layers, _, width = hidden.shape
+    name = {(13, 768): "wav2vec2-base", (25, 1024): "wav2vec2-large"}.get(
+        (layers, width), f"wav2vec2-{width}"
+    )
+    return SpeechEmbeds(hidden, seconds or len(samples) / RATE, name, tuple(notes))
 
 
-def prepare(waveform: Tensor | np.ndarray, rate: int, seconds: float | None) -> Tensor:
-    """Float32 ``[N]`` at 16 kHz: mono, cut or padded."""
-    from torchaudio.functional import resample
-
-    sound = torch.as_tensor(waveform).float().cpu()
-    what = "This sound cannot be encoded"
-    if sound.ndim not in (1, 2) or sound.numel() == 0:
+def _mono(waveform: Tensor | np.ndarray, rate: int, seconds: float | None) -> np.ndarray:
+    """Checked, not much longer than ``seconds``, and averaged over the channels: float32 ``[N]``."""
+    what = "The sound cannot be encoded"
+    if not (math.isfinite(rate) and MIN_RATE <= rate <= MAX_RATE):
         raise TroupeError(
-            what, f"its shape is {list(sound.shape)}: there is nothing to hear", "Use another recording"
+            what, f"its rate is {rate}, possible are {MIN_RATE} to {MAX_RATE}", "Use 16000 to 48000"
         )
-    if not torch.isfinite(sound).all():
-        raise TroupeError(what, "it holds NaN or infinite samples", "Check what made it")
-    if not 1000 <= rate <= 768_000:
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MAX_SECONDS):
         raise TroupeError(
-            what, f"its rate is {rate} samples a second", "Use a recording of 8000 to 192000 Hz"
+            what,
+            f"its length shall be {seconds} seconds, possible are 0 to {MAX_SECONDS:g}",
+            "Make the clip shorter",
         )
-    sound = sound if sound.ndim == 1 else sound.mean(0)
-    wanted = len(sound) / rate if seconds is None else seconds
-    if not 0 < wanted <= MOST_SECONDS:
+    sound = waveform if isinstance(waveform, np.ndarray) else waveform.detach().float().cpu().numpy()
+    if sound.ndim == 1:
+        sound = sound[None]
+    if sound.ndim != 2 or not 1 <= len(sound) <= MAX_CHANNELS or not sound.shape[1]:
         raise TroupeError(
-            what, f"it lasts {wanted:g} s, at most {MOST_SECONDS:g} s are possible", "Cut it first"
+            what,
+            f"its shape is {list(waveform.shape)}, expected [channels, samples] or [samples], none of them 0",
+            "Check what made it",
         )
-    sound = sound[: math.ceil(wanted * rate)]
-    if rate != RATE:
-        # A long filter: as good as the resamplers that the published code uses.
-        sound = resample(sound, rate, RATE, lowpass_filter_width=64, rolloff=0.95)
-    length = max(round(wanted * RATE), FIELD)  # shorter than one token sees is padded, too
-    return torch.nn.functional.pad(sound[:length], (0, max(0, length - len(sound))))
+    if seconds is not None:  # and half a second for the resampler's filter to look ahead
+        sound = sound[:, : math.ceil((seconds + 0.5) * rate)]
+    if sound.shape[1] > MAX_SECONDS * rate:
+        raise TroupeError(
+            what,
+            f"it lasts {sound.shape[1] / rate:.0f} seconds, at most {MAX_SECONDS:g} are possible",
+            "Cut it, or give 'seconds'",
+        )
+    if not np.isfinite(sound).all():
+        raise TroupeError(what, "it holds NaN or infinite values", "Check what made it")
+    return sound.mean(0, dtype=np.float64).astype(np.float32)
 
 
-def parts(samples: int) -> list[tuple[int, int, int, int]]:
-    """How a recording is encoded: for each part its first token, how many, and the first and last token of the sound
-    that it is heard in (included)."""
-    tokens = (samples - FIELD) // HOP + 1
-    most, context = int(PART * RATE / HOP), int(CONTEXT * RATE / HOP)
-    if tokens <= most:
-        return [(0, tokens, 0, tokens - 1)]
-    step = most - 2 * context
-    return [
-        (first, min(step, tokens - first), max(0, first - context), min(tokens, first + step + context) - 1)
-        for first in range(0, tokens, step)
-    ]
+def _resample(sound: np.ndarray, rate: int) -> np.ndarray:
+    """At 16 kHz, float32, by a windowed sinc."""
+    from scipy.signal import firwin, resample_poly
+
+    if rate == RATE:
+        return sound
+    # Rates that share no factor with 16000 are taken within 1e-5 of their value: the filter stays small.
+    ratio = Fraction(RATE / rate).limit_denominator(10_000)
+    up, down = ratio.numerator, ratio.denominator
+    slower = max(up, down)
+    low_pass = firwin(2 * CROSSINGS * slower + 1, EDGE / slower, window=("kaiser", BETA))
+    return resample_poly(sound, up, down, window=low_pass).astype(np.float32)
 
 
-def _part(sound: Tensor, encoder: Encoder, first: int, count: int, start: int, last: int) -> Tensor:
-    """float32 ``[layers, count, D]``."""
-    stop = last * HOP + FIELD
-    # The last part keeps the samples behind its last whole token: some encoders look at them.
-    piece = sound[start * HOP : stop if stop + HOP <= len(sound) else len(sound)]
-    hidden = torch.stack([layer[0].float().cpu() for layer in encoder(piece[None])])
-    return hidden[:, first - start : first - start + count]
+def _normalise(samples: np.ndarray) -> np.ndarray:
+    """Mean 0 and variance 1, as wav2vec2's feature extractor does; silence stays silent."""
+    exact = samples.astype(np.float64)
+    return ((exact - exact.mean()) / np.sqrt(exact.var() + 1e-7)).astype(np.float32)
 
 
-def load_wav2vec2(path: str | Path, device: torch.device | str = "cpu") -> Encoder:
-    """wav2vec2 of ``transformers`` from a file of its weights (facebook/wav2vec2-base-960h's names).
+def _in_pieces(samples: np.ndarray, encoder: Encoder, progress: Progress | None) -> np.ndarray:
+    """Hidden states ``[layers, T, D]``, in as few pieces as ``CHUNK`` allows, cut in the middle of their overlaps."""
+    total = (len(samples) - FIELD) // HOP + 1
+    if total <= CHUNK:
+        hidden = _hear(samples, total, encoder)
+        report(progress, 1, 1)
+        return hidden
+    count = math.ceil((total - OVERLAP) / (CHUNK - OVERLAP))
+    starts = [round(i * (total - CHUNK) / (count - 1)) for i in range(count)]
+    seams = [0, *((a + CHUNK + b) // 2 for a, b in zip(starts, starts[1:])), total]
+    hidden = None
+    for i, start in enumerate(starts):
+        piece = samples[start * HOP : (start + CHUNK - 1) * HOP + FIELD]
+        heard = _hear(piece, CHUNK, encoder)
+        if hidden is None:
+            hidden = np.empty((len(heard), total, heard.shape[2]), np.float32)
+        own = slice(seams[i], seams[i + 1])
+        hidden[:, own] = heard[:, own.start - start : own.stop - start]
+        report(progress, i + 1, count)
+    return hidden
+
+
+def _hear(samples: np.ndarray, tokens: int, encoder: Encoder) -> np.ndarray:
+    """One call of the encoder, its answer checked: float32 ``[layers, tokens, D]``."""
+    import torch
+
+    with torch.no_grad():
+        layers = encoder(torch.from_numpy(samples)[None])
+        layers = [h.reshape(h.shape[-2:]).float().cpu() for h in layers]
+    if not layers or any(h.shape != layers[0].shape or len(h) != tokens for h in layers):
+        shapes = sorted({tuple(h.shape) for h in layers})
+        raise TroupeError(
+            "The speech encoder cannot be used",
+            f"for {len(samples)} samples it answers with layers of shape {shapes}, wav2vec2 with {tokens} rows each",
+            "Load wav2vec2-base-960h",
+        )
+    hidden = torch.stack(layers).numpy()
+    if not np.isfinite(hidden).all():
+        raise TroupeError(
+            "The speech encoder failed",
+            "its hidden states hold NaN or infinite values",
+            "Check its weights, or run it in fp32",
+        )
+    return hidden
+
+
+class Wav2Vec2:
+    """transformers' network as an ``Encoder``.
+
+    Attributes:
+        module: ``transformers.Wav2Vec2Model``, float32, eval mode.
+        device: Where it runs.
+    """
+
+    def __init__(self, module: torch.nn.Module, device: torch.device | str = "cpu"):
+        self.module, self.device = module.to(device), device
+
+    def __call__(self, sound: Tensor) -> tuple[Tensor, ...]:
+        out = self.module(sound.to(self.device), output_hidden_states=True)
+        # Of networks with a norm behind the last layer, versions of transformers list what goes in or what comes out.
+        return (*out.hidden_states[:-1], out.last_hidden_state)
+
+
+def load_wav2vec2(path: str | Path, device: torch.device | str = "cpu") -> Wav2Vec2:
+    """A wav2vec2 from a local file, or a folder with ``model.safetensors`` or ``pytorch_model.bin`` in it.
+
+    Nothing is downloaded; the sizes are read off the tensors. Names may carry the prefix ``wav2vec2.``; a head
+    (``lm_head``) and ``masked_spec_embed`` are left out.
 
     Raises:
-        TroupeError: if the file holds another network, or not all of it.
+        TroupeError: if the file is no wav2vec2, or lacks or holds more than it should, naming the keys.
     """
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
+    import torch
+
+    try:
+        from transformers import Wav2Vec2Model
+    except ImportError as error:
+        raise TroupeError(
+            "wav2vec2 cannot be loaded",
+            "the package 'transformers' is missing",
+            "Run: pip install transformers",
+        ) from error
 
     path = Path(path)
-    tensors = {n.removeprefix("wav2vec2."): t for n, t in load_checkpoint(path).items()}
-    norm = tensors.get("encoder.layer_norm.weight")
-    layers = [int(m[1]) for n in tensors if (m := re.match(r"encoder\.layers\.(\d+)\.", n))]
-    if norm is None or not layers:
-        raise TroupeError(
-            f"The file {path.name!r} is no wav2vec2",
-            "it has no encoder.layers or no encoder.layer_norm",
-            "Choose the weights of wav2vec2-base-960h",
+    if path.is_dir():
+        path = next(
+            (p for p in (path / "model.safetensors", path / "pytorch_model.bin") if p.is_file()),
+            path / "model.safetensors",
         )
+    tensors = {key.removeprefix("wav2vec2."): t for key, t in load_checkpoint(path).items()}
+    with torch.device("meta"):
+        module = Wav2Vec2Model(_config(tensors, path.name)).eval()
+    own = module.state_dict().keys()
+    load_strict(module, {_spelled(k, own): t for k, t in tensors.items()}, path.name, UNUSED)
+    return Wav2Vec2(module.requires_grad_(False), device)
+
+
+def _config(tensors: Mapping[str, Tensor], name: str) -> Wav2Vec2Config:
+    """transformers' configuration for a network with these tensors."""
+    from transformers import Wav2Vec2Config
+
+    sizes = {
+        "conv": [f"feature_extractor.conv_layers.{i}.conv.weight" for i in range(7)],
+        "hidden": ["feature_projection.projection.weight"],
+        "inner": ["encoder.layers.0.feed_forward.intermediate_dense.weight"],
+        "positional": [
+            next((POSITIONAL + v for v in VALUES if POSITIONAL + v in tensors), POSITIONAL + VALUES[0])
+        ],
+    }
+    missing = [key for keys in sizes.values() for key in keys if key not in tensors or not tensors[key].ndim]
+    if missing:
+        raise TroupeError(
+            f"The checkpoint {name!r} is no wav2vec2",
+            f"it lacks {listed(missing)}; it holds the groups {listed(sorted({k.partition('.')[0] for k in tensors}))}",
+            "Choose wav2vec2-base-960h",
+        )
+    conv, (hidden,), (inner,) = (
+        [len(tensors[k]) for k in sizes[what]] for what in ("conv", "hidden", "inner")
+    )
+    positional = tensors[sizes["positional"][0]]  # [hidden, hidden / groups, kernel]
+    if hidden % HEAD or positional.ndim != 3 or not 1 <= positional.shape[1] <= hidden:
+        raise TroupeError(
+            f"The checkpoint {name!r} is no wav2vec2",
+            f"its width is {hidden} (a multiple of {HEAD} is possible), "
+            f"its positional convolution {list(positional.shape)}",
+            "Choose wav2vec2-base-960h",
+        )
+    layers = {key.split(".")[2] for key in tensors if key.startswith("encoder.layers.")}
+    # The two families of published networks: base, and large trained on more data, with norms before the layers.
     large = "feature_extractor.conv_layers.1.layer_norm.weight" in tensors
-    config = Wav2Vec2Config(
-        hidden_size=len(norm),
-        num_hidden_layers=1 + max(layers),
-        num_attention_heads=len(norm) // 64,
-        intermediate_size=4 * len(norm),
+    return Wav2Vec2Config(
+        hidden_size=hidden,
+        num_hidden_layers=len(layers),
+        num_attention_heads=hidden // HEAD,
+        intermediate_size=inner,
+        conv_dim=conv,
+        conv_bias="feature_extractor.conv_layers.0.conv.bias" in tensors,
+        num_conv_pos_embeddings=positional.shape[2],
+        num_conv_pos_embedding_groups=hidden // positional.shape[1],
         feat_extract_norm="layer" if large else "group",
         do_stable_layer_norm=large,
-        conv_bias=large,
+        mask_time_prob=0,  # masks are of its training; without them it has no masked_spec_embed
+        mask_feature_prob=0,
     )
-    with torch.device("meta"):
-        network = Wav2Vec2Model(config)
-    network.to_empty(device="cpu")
-    load_strict(network, renamed(tensors, network), path.name, unused=("lm_head.", "masked_spec_embed"))
-    network = network.eval().requires_grad_(False).to(device)
-
-    def encode(sound: Tensor) -> Sequence[Tensor]:
-        with torch.inference_mode():
-            return network(sound.to(device), output_hidden_states=True).hidden_states
-
-    return encode
 
 
-def renamed(tensors: dict[str, Tensor], network: torch.nn.Module) -> dict[str, Tensor]:
-    """The positional convolution's weight norm has had two spellings; and a mask token that is not needed."""
-    old = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
-    names = {f"encoder.pos_conv_embed.conv.{a}": f"encoder.pos_conv_embed.conv.{b}" for a, b in old.items()}
-    if not any(n in network.state_dict() for n in names.values()):
-        names = {b: a for a, b in names.items()}
-    out = {names.get(n, n): t for n, t in tensors.items()}
-    if "masked_spec_embed" in network.state_dict():
-        out["masked_spec_embed"] = torch.zeros(network.config.hidden_size)
-    return out
+def _spelled(key: str, own: Collection[str]) -> str:
+    """A file's key in the spelling of the module's ``own``: versions of torch name the weight norm differently."""
+    if key.startswith(POSITIONAL) and key not in own:
+        inner = key.removeprefix(POSITIONAL)
+        for names in (SCALES, VALUES):
+            if inner in names:
+                return POSITIONAL + names[1 - names.index(inner)]
+    return key
