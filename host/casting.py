@@ -81,10 +81,8 @@ def describe(cast: Cast, fps: float, length: int) -> str:
     return "\n".join(lines)
 
 
-def stage(
-    model: ModelPatcher, cast: Cast, staging: Staging, encode: Encode | None
-) -> tuple[Cast, list[CastBranch]]:
-    """The cast with every drive in the adapters' own form, and one branch for each adapter that has a role.
+def stage(model: ModelPatcher, cast: Cast, staging: Staging, encode: Encode | None) -> list[CastBranch]:
+    """One branch for each adapter that has a role, every drive in the adapter's own form.
 
     Args:
         model: Carries the adapters.
@@ -99,11 +97,11 @@ def stage(
         raise TroupeError("Nobody acts", "the cast is empty", "Give at least one face a drive")
     for role in cast:
         staging.faces.person(role.face)
-    cast = Cast.of(encoded(role, staging.fps, encode) for role in cast)
+    cast = Cast.of(encoded(role, staging.fps, encode) for role in cast if role.strength > 0)
     loaded = adapters_of(model)
     branches = []
     for kind in ("portrait", "talking"):
-        roles = [r for r in cast if NEEDS[type(r.drive)] == kind and r.strength > 0]
+        roles = [role for role in cast if NEEDS[type(role.drive)] == kind]
         if not roles:
             continue
         if kind not in loaded:
@@ -117,7 +115,7 @@ def stage(
         branches.append(
             CastBranch(loaded[kind], preparing(loaded[kind].adapter, roles, others, cast, staging))
         )
-    return cast, branches
+    return branches
 
 
 def encoded(role: Role, fps: float, encode: Encode | None) -> Role:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,15 @@ import torch
 
 from ..engine.errors import TroupeError
 from ..engine.speech.embeds import SpeechEmbeds
-from ..engine.wan.expression import ExpressionEncoder
+from ..engine.wan.embeds import ExpressionEmbeds
+from ..engine.wan.expression import ExpressionEncoder, check_seen, encode_clip
+from .progress import NodeProgress
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
+
+    from ..engine.faces.types import Faces
+    from .clips import Clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,29 @@ class LoadedEncoder:
         """Bring the encoder to its device and say which."""
         comfy.model_management.load_models_gpu([self.patcher])
         return self.patcher.load_device
+
+
+def encode_persons(
+    loaded: LoadedEncoder, clip: Clip, faces: Faces, persons: Iterable[int]
+) -> dict[int, ExpressionEmbeds | TroupeError]:
+    """Each person's expression, or why there is none: a passer-by does not spoil the others.
+
+    Raises:
+        TroupeError: if there is none for the first of ``persons``.
+    """
+    persons = list(persons)
+    out: dict[int, ExpressionEmbeds | TroupeError] = {}
+    for person in persons:
+        try:
+            check_seen(faces, person)
+        except TroupeError as error:
+            if person == persons[0]:
+                raise
+            out[person] = error
+    able = [person for person in persons if person not in out]
+    device, progress = loaded.on_device(), NodeProgress()
+    out |= encode_clip(loaded.encoder, clip.frames, faces, persons=able, device=device, progress=progress)
+    return {person: out[person] for person in persons}
 
 
 def encode_audio(audio_encoder: object, audio: dict, seconds: float | None = None) -> SpeechEmbeds:

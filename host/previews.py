@@ -11,6 +11,7 @@ from ..engine.wan.embeds import ExpressionEmbeds
 from ..engine.wan.preview import motion_expression
 from .clips import same_frames
 from .encoders import LoadedEncoder
+from .folders import model_folders
 from .progress import NodeProgress
 from .tensors import single, to_uint8
 
@@ -34,6 +35,7 @@ def preview_encoder(loaded: LoadedEncoder, image: torch.Tensor, faces: Faces) ->
             fps,
             frames,
             device=loaded.on_device(),
+            model_folders=model_folders(),
             progress=NodeProgress(),
         )
 

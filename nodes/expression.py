@@ -89,30 +89,19 @@ class ExtractExpression(io.ComfyNode):
     ) -> io.NodeOutput:
         from comfy_execution.graph_utils import ExecutionBlocker
 
-        from ..engine.wan.expression import encode_clip
+        from ..engine.errors import TroupeError
         from ..host.clips import choose_clip
-        from ..host.progress import NodeProgress
+        from ..host.encoders import encode_persons
 
         clip = choose_clip(image, video, faces.fps or 25.0, needed=True)
-        faces.person(first_person)
-        wanted = range(first_person, first_person + OUTPUTS)
-        found = encode_clip(
-            encoder.encoder,
-            clip.frames,
-            faces,
-            persons=[p for p in wanted if p <= len(faces)],
-            device=encoder.on_device(),
-            progress=NodeProgress(),
-        )
-        outputs = [
-            found[p].scaled(head, eyes, emotion, mouth)
-            if p in found
-            else ExecutionBlocker(
-                f"Person {p} does not exist: the clip shows {len(faces)}. Use a lower output."
-            )
-            for p in wanted
-        ]
-        notes = [note for p in found for note in found[p].notes]
+        found = encode_persons(encoder, clip, faces, range(first_person, first_person + OUTPUTS))
+        outputs, notes = [], []
+        for embeds in found.values():
+            if isinstance(embeds, TroupeError):
+                outputs.append(ExecutionBlocker(str(embeds)))  # an error for those who use this output
+            else:
+                outputs.append(embeds.scaled(head, eyes, emotion, mouth))
+                notes += embeds.notes
         return io.NodeOutput(*outputs, "\n".join(notes) or "Every person was seen in every frame.")
 
 

@@ -198,7 +198,7 @@ class ApplyCast(io.ComfyNode):
         fps = common_fps(cast, fps)
         staging = Staging(faces, fps, tracked=regions == "tracked", background=background == "all")
         encode = preview_encoder(encoder, image, faces) if encoder is not None and image is not None else None
-        cast, branches = stage(model, cast, staging, encode)
+        branches = stage(model, cast, staging, encode)
         length = common_length(cast, fps)
         report = describe(cast, fps, length)
         logging.info("Troupe: %s", report)

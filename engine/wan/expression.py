@@ -169,13 +169,7 @@ def encode_clip(
     require_faces(faces, "the driving clip")
     chosen = [t.person for t in faces] if persons is None else sorted(set(persons))
     for person in chosen:
-        seen = len(faces.person(person).seen)
-        if seen < least_seen(faces.frames):
-            raise TroupeError(
-                f"Person {person} is seen too rarely",
-                f"the face was found in {seen} of {faces.frames} frames, {least_seen(faces.frames)} are needed",
-                "Use a clip that shows this person throughout, cut it to where it does, or choose other persons",
-            )
+        check_seen(faces, person)
     return encode_tracks(
         encoder,
         frames,
@@ -186,6 +180,17 @@ def encode_clip(
         longest_gap_seconds=longest_gap_seconds,
         progress=progress,
     )
+
+
+def check_seen(faces: Faces, person: int) -> None:
+    """Raise a ``TroupeError`` if a person of a clip does not exist or is seen in too few frames."""
+    seen, least = len(faces.person(person).seen), least_seen(faces.frames)
+    if seen < least:
+        raise TroupeError(
+            f"Person {person} is seen too rarely",
+            f"the face was found in {seen} of {faces.frames} frames, {least} are needed",
+            "Use a clip that shows this person throughout, cut it to where it does, or choose other persons",
+        )
 
 
 def least_seen(frames: int) -> int:

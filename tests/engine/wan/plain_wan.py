@@ -12,9 +12,22 @@ import torch.nn.functional as F
 
 
 class PlainWan:
-    def __init__(self, weights: dict[str, torch.Tensor], heads: int, branch=None, freq_dim: int = 256, text_len: int = 512):
+    def __init__(
+        self,
+        weights: dict[str, torch.Tensor],
+        heads: int,
+        branch=None,
+        freq_dim: int = 256,
+        text_len: int = 512,
+    ):
         """``branch(block, query [1, T, N, C]) -> [1, T, N, C]`` is added before each output projection."""
-        self.w, self.heads, self.branch, self.freq_dim, self.text_len = weights, heads, branch, freq_dim, text_len
+        self.w, self.heads, self.branch, self.freq_dim, self.text_len = (
+            weights,
+            heads,
+            branch,
+            freq_dim,
+            text_len,
+        )
         self.depth = 1 + max(int(k.split(".")[1]) for k in weights if k.startswith("blocks."))
 
     def linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
@@ -35,10 +48,14 @@ class PlainWan:
         x = F.conv3d(x, self.w["patch_embedding.weight"], self.w["patch_embedding.bias"], stride=(1, 2, 2))
         grid = x.shape[2:]
         x = x.flatten(2).transpose(1, 2)
-        time = self.linear(F.silu(self.linear(sinusoid(timestep, self.freq_dim), "time_embedding.0")), "time_embedding.2")
+        time = self.linear(
+            F.silu(self.linear(sinusoid(timestep, self.freq_dim), "time_embedding.0")), "time_embedding.2"
+        )
         steps = self.linear(F.silu(time), "time_projection.1").unflatten(1, (6, -1))
         context = F.pad(context, (0, 0, 0, self.text_len - context.shape[1]))
-        text = self.linear(F.gelu(self.linear(context, "text_embedding.0"), approximate="tanh"), "text_embedding.2")
+        text = self.linear(
+            F.gelu(self.linear(context, "text_embedding.0"), approximate="tanh"), "text_embedding.2"
+        )
         image = self.norm(clip, "img_emb.proj.0", 1e-5)
         image = self.linear(F.gelu(self.linear(image, "img_emb.proj.1")), "img_emb.proj.3")
         image = self.norm(image, "img_emb.proj.4", 1e-5)
