@@ -119,7 +119,7 @@ class EncodeSpeech(io.ComfyNode):
                 io.AudioEncoder.Input(
                     "audio_encoder", tooltip="wav2vec2-base-960h, from ComfyUI's Load Audio Encoder."
                 ),
-                io.Audio.Input("audio", tooltip="The speech."),
+                io.Audio.Input("audio", tooltip="The speech to speak along with."),
                 io.Float.Input(
                     "seconds",
                     default=0.0,

@@ -94,7 +94,8 @@ def test_help_pages_are_served(comfy):
 def test_example_workflows_are_offered(comfy):
     """The template browser lists each workflow once, with its thumbnail."""
     names = comfy.json("/workflow_templates")["ComfyUI-Troupe"]
-    assert sorted(names) == ["one_person_from_a_clip", "two_people_faces_by_core", "two_people_two_drives"]
+    assert sorted(names) == sorted(p.stem for p in (ROOT / "example_workflows").glob("*.json"))
+    assert len(names) >= 7
     for name in names:
         assert comfy.get(f"/api/workflow_templates/ComfyUI-Troupe/{name}.jpg")[:2] == b"\xff\xd8"
 
