@@ -52,7 +52,7 @@ class ExtractExpression(io.ComfyNode):
                 min=0.0,
                 max=3.0,
                 step=0.05,
-                tooltip=f"How strongly {what} is carried over. 0 leaves it out, 1 is as seen. Usual: 1.",
+                tooltip=f"How much of {what} is carried over. 0 leaves it out, 1 is as seen. Usual: 1.",
             )
 
         return io.Schema(
@@ -80,6 +80,7 @@ class ExtractExpression(io.ComfyNode):
                     for i in range(OUTPUTS)
                 ),
                 io.String.Output(display_name="notes"),
+                io.Audio.Output(display_name="audio"),
             ],
         )
 
@@ -102,7 +103,8 @@ class ExtractExpression(io.ComfyNode):
             else:
                 outputs.append(embeds.scaled(head, eyes, emotion, mouth))
                 notes += embeds.notes
-        return io.NodeOutput(*outputs, "\n".join(notes) or "Every person was seen in every frame.")
+        report = "\n".join(notes) or "Every person was seen in every frame."
+        return io.NodeOutput(*outputs, report, clip.audio)
 
 
 class EncodeSpeech(io.ComfyNode):

@@ -25,7 +25,7 @@ def layer_inputs() -> list[io.Input]:
                 min=0.0,
                 max=30.0,
                 step=0.1,
-                tooltip=f"How strongly {what} is followed. 1 costs no pass of its own. Usual: {usual:g}.",
+                tooltip=f"How strongly to follow {what}. 1 costs no pass of its own. Usual: {usual:g}.",
             )
         )
         details += [

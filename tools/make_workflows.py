@@ -164,20 +164,14 @@ def layered_cfg(**scales: float) -> Group:
     return Group("5 Sampling", [[guided], [sample]])
 
 
-def result(samples: tuple[str, str], sound: tuple[str, str], name: str, *more: list[Node]) -> Group:
+def result(samples: tuple[str, str], sound: tuple[str, str], name: str) -> Group:
     """The video with its sound."""
     decode = node("decode", "VAEDecode", samples=samples, vae=("vae", "VAE"))
     create = node("create", "CreateVideo", images=("decode", "IMAGE"), fps=("apply", "fps"), audio=sound)
     save = node(
         "save", "SaveVideo", video=("create", "VIDEO"), filename_prefix=f"video/troupe_{name}", wide=400
     )
-    return Group("6 Video", [[decode], *more, [create], [save]])
-
-
-def sound_of(clip: tuple[str, str], faces: str) -> Node:
-    """The sound of a clip; core's Get Video Components would hold all of its frames for that."""
-    title = "Sound of the clip (Motion from Video)"
-    return node("sound", "TroupeMotionFromVideo", title=title, video=clip, faces=(faces, "faces"))
+    return Group("6 Video", [[decode], [create], [save]])
 
 
 def one_face() -> Workflow:
@@ -190,7 +184,6 @@ def one_face() -> Workflow:
     play = [
         [extract("expression", clip, "clip_faces")],
         [role("role", 1, ("expression", "person 1"))],
-        [sound_of(clip, "clip_faces")],
     ]
     return Workflow(
         "wan_one_face_from_a_clip",
@@ -201,7 +194,7 @@ def one_face() -> Workflow:
             Group("3 Who plays what", play),
             scene(picture, "role"),
             layered_guider(),
-            result(("sample", "output"), ("sound", "audio"), "wan_one_face"),
+            result(("sample", "output"), ("expression", "audio"), "wan_one_face"),
         ],
     )
 
@@ -235,12 +228,7 @@ def three_faces() -> Workflow:
             Group("3 A clip for each face", rows),
             scene(picture, cast, encoder=("encoder", "encoder"), image=picture),
             layered_guider(),
-            result(
-                ("sample", "output"),
-                ("sound", "audio"),
-                "wan_three_faces",
-                [sound_of(("clip_1", "VIDEO"), "faces_1")],
-            ),
+            result(("sample", "output"), ("expression_1", "audio"), "wan_three_faces"),
         ],
     )
 
@@ -264,7 +252,6 @@ def two_people() -> Workflow:
         [extract("expression", clip, "clip_faces")],
         [role("left", 1, ("expression", "person 1"), title="Assign Role (left)")],
         [role("right", 2, ("expression", "person 2"), "left", title="Assign Role (right)")],
-        [sound_of(clip, "clip_faces")],
     ]
     return Workflow(
         "wan_two_people_from_one_clip",
@@ -275,7 +262,7 @@ def two_people() -> Workflow:
             Group("3 Who plays what", play),
             scene(picture, "right"),
             layered_cfg(),
-            result(("sample", "LATENT"), ("sound", "audio"), "wan_two_people"),
+            result(("sample", "LATENT"), ("expression", "audio"), "wan_two_people"),
         ],
     )
 

@@ -46,7 +46,7 @@ A GPU, and these files in ComfyUI's `models` folder:
 {{more}}{{after}}
 ### Good to know
 - **Too little memory:** *Load Wan Portrait Model, memory* 7 or 0 (slower), or smaller numbers in *Fit Picture*.
-- **Faster:** *portrait_end* 0.5 or *portrait_every* 2 saves a quarter of the passes.
+- **Faster:** *portrait_every* 2 or 3 saves a fifth or a quarter of the passes and changes little; 4-step LoRAs work.
 - **Longer than 81 frames:** add *Wan Context Windows* behind *Apply Cast* and raise *Fit Picture, max_length*.
 - **Every node has a help page:** right-click it, *Node Info*.
 """
@@ -58,8 +58,8 @@ draws it anew, frame by frame, with FantasyPortrait. Press **Run**; the video ap
 
 **Your own picture:** add *Load Image* and drag its IMAGE onto *Detect Faces (picture)* and *Fit Picture*.
 
-**Your own clip:** add *Load Video* and drag its VIDEO onto *Detect Faces (clip)*, *Extract Expression* and *Sound of the
-clip*. It begins best with a calm face seen from the front.
+**Your own clip:** add *Load Video* and drag its VIDEO onto *Detect Faces (clip)* and *Extract Expression*. It begins
+best with a calm face seen from the front.
 
 **More or less of it:** *Layered Guider, portrait_scale* (4 is usual), or single parts in *Extract Expression*.
 """)

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.host, pytest.mark.browser]
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("one_person_from_a_clip", "two_people_two_drives")
+WAN = sorted(p.stem for p in (ROOT / "example_workflows").glob("wan_*.json"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 READY = "() => window.app && app.graph && app.extensionManager && LiteGraph.registered_node_types.TroupeWarpRender"
 UNKNOWN = "() => app.graph.nodes.filter(n => !(n.type in LiteGraph.registered_node_types)).map(n => n.type)"
@@ -95,6 +96,28 @@ def test_workflow_opens_runs_and_shows_its_video(comfy, page, screenshots, name)
     assert page.evaluate(OVERLAPS) == []
     videos = page.evaluate("() => [...document.querySelectorAll('video')].map(v => [v.src, v.readyState])")
     assert any("troupe_" in src and state >= 2 for src, state in videos), f"no video plays: {videos}"
+
+
+@pytest.mark.parametrize("name", WAN)
+def test_wan_workflow_opens_and_says_what_its_api_twin_says(comfy, page, screenshots, name):
+    """Nobody has the models in a test: the workflow is opened and looked at; ``test_wan_jobs`` runs it."""
+    ui = json.loads((ROOT / "example_workflows" / f"{name}.json").read_text())
+    api = json.loads((ROOT / "example_workflows" / "api" / f"{name}.json").read_text())
+    page.evaluate("ui => app.loadGraphData(ui)", ui)
+    page.wait_for_timeout(2500)
+    page.keyboard.press("Escape")  # newer editors offer the missing models first
+    assert page.evaluate(UNKNOWN) in ([], ["MarkdownNote"])
+    sent = page.evaluate("async () => (await app.graphToPrompt()).output")
+    assert {i: n["class_type"] for i, n in sent.items() if i in api} == {
+        i: n["class_type"] for i, n in api.items()
+    }
+    for i, each in api.items():
+        said = {k: sent[i]["inputs"].get(k) for k in each["inputs"]}  # newer ComfyUI adds inputs of its own
+        assert said == each["inputs"], f"the editor sends another {each['class_type']} than the API twin"
+    page.evaluate(FIT)
+    page.wait_for_timeout(2500)
+    page.screenshot(path=str(screenshots / f"{comfy.host.name}_{name}.png"))
+    assert page.evaluate(OVERLAPS) == []
 
 
 def test_a_mistake_is_shown_in_words(comfy, page, screenshots):
