@@ -28,7 +28,7 @@ from troupe.engine.cast import Role
 from troupe.engine.faces import Face, Faces, FaceTrack
 from troupe.engine.motion.mesh import mean_mesh
 from troupe.engine.wan.territory import territories
-from troupe.kernels.face_attention import FacePlan, _base, face_attention
+from troupe.kernels.face_attention import FacePlan, base_group, face_attention
 
 CUDA = torch.cuda.is_available()
 DEVICE, DTYPE = ("cuda", torch.bfloat16) if CUDA else ("cpu", torch.float32)
@@ -114,7 +114,7 @@ def counted_bytes(plan: FacePlan) -> int:
         return 0
     parts = [t for g in plan.groups for t in (g.tokens, g.kept, g.rows, g.frames)]
     held = sum(t.nbytes for t in (plan.seen, plan.order, *parts) if t is not None)
-    base = _base(plan, *inputs(plan.roles, LATENTS)[:2])
+    base = base_group(plan, *inputs(plan.roles, LATENTS)[:2])
     return held + 2 * max(len(g.tokens) for g in plan.groups if g is not base) * DIM * DTYPE.itemsize
 
 

@@ -87,8 +87,8 @@ def add_adapter(model: ModelPatcher, path: Path) -> ModelPatcher:
     return model
 
 
-def portrait_model(model: ModelPatcher, name: str = "model") -> torch.nn.Module:
-    """The DiT of a MODEL that can take an adapter.
+def portrait_model(model: ModelPatcher, called: str = "The input 'model'") -> torch.nn.Module:
+    """The DiT of a MODEL that can take an adapter; ``called`` is how errors begin.
 
     Raises:
         TroupeError: for everything but a plain Wan image-to-video transformer, naming what it is.
@@ -96,7 +96,7 @@ def portrait_model(model: ModelPatcher, name: str = "model") -> torch.nn.Module:
     from comfy.ldm.wan.model import WanModel
 
     dit = model.get_model_object("diffusion_model")
-    what = f"The input '{name}' cannot take a portrait adapter"
+    what = f"{called} cannot take a portrait adapter"
     remedy = "Load Wan 2.1 I2V 14B (480P or 720P), the model these adapters are made for"
     if type(dit) is not WanModel:
         kind = f"{type(model.model).__name__} ({type(dit).__name__})"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FPS = 25.0
 NEEDS = {ExpressionEmbeds: "portrait", SpeechEmbeds: "talking"}
+NAMES = {ExpressionEmbeds: "expression", SpeechEmbeds: "speech", FaceMotion: "motion"}
 FILES = {"portrait": "fantasyportrait_model", "talking": "fantasytalking_model"}
 
 # A role driven by a motion to the expression of its preview; how often motions are sampled is the second argument.
@@ -74,7 +75,7 @@ def describe(cast: Cast, fps: float, length: int) -> str:
         own = f", {role.drive.fps:g} fps" if hasattr(role.drive, "fps") else ""
         decides = ", the shortest: it sets the length" if role is shortest and len(cast) > 1 else ""
         lines.append(
-            f"Face {role.face}: {type(role.drive).__name__}, {role.drive.duration:.2f} s{own}, "
+            f"Face {role.face}: {NAMES[type(role.drive)]}, {role.drive.duration:.2f} s{own}, "
             f"region {role.region}, strength {role.strength:g}{decides}"
         )
         lines += [f"  {note}" for note in getattr(role.drive, "notes", ())]
@@ -107,7 +108,7 @@ def stage(model: ModelPatcher, cast: Cast, staging: Staging, encode: Encode | No
         if kind not in loaded:
             raise TroupeError(
                 f"Face {roles[0].face} cannot follow its drive",
-                f"its drive is a {type(roles[0].drive).__name__}, and the model carries no {kind} adapter",
+                f"its drive is {KINDS[kind]}, and the model carries no {kind} adapter",
                 f"Add one with Load Portrait Adapter (a file such as {FILES[kind]}) before Apply Cast",
             )
         own = {role.face for role in roles}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,12 +30,14 @@ class Clip:
         fps: Frames per second, ``None`` for a lone picture.
         read_sound: Gives ComfyUI's AUDIO, or ``None``.
         notes: Remarks for the user, complete after a pass.
+        name: What the user calls it: the input, and the file where there is one.
     """
 
     frames: Iterable[np.ndarray]
     fps: float | None
     read_sound: Callable[[], dict | None] = lambda: None
     notes: Sequence[str] = ()
+    name: str = "image"
 
     @property
     def audio(self) -> dict | None:
@@ -59,7 +62,7 @@ class Counted:
 def clip_of_image(image: torch.Tensor, fps: float, name: str = "image") -> Clip:
     """An IMAGE batch as a clip, converted frame by frame; one picture has no fps."""
     check_image(image, name)
-    return Clip(Counted(image, len(image), to_uint8), fps if len(image) > 1 else None)
+    return Clip(Counted(image, len(image), to_uint8), fps if len(image) > 1 else None, name=name)
 
 
 def file_of(video) -> str | None:
@@ -92,7 +95,8 @@ def clip_of_video(video, name: str = "video") -> Clip:
             sound = sound.fit(round(reader.frame_count / reader.rate * sound.rate))
         return audio_of(sound) if sound is not None else None
 
-    return Clip(Counted(reader, reader.frame_count), reader.fps, read_sound, reader.notes)
+    called = f"{name} {os.path.basename(path)!r}"
+    return Clip(Counted(reader, reader.frame_count), reader.fps, read_sound, reader.notes, called)
 
 
 def clip_of_components(video, name: str) -> Clip:
@@ -104,7 +108,7 @@ def clip_of_components(video, name: str) -> Clip:
     except (ValueError, av.error.FFmpegError) as error:
         raise TroupeError(f"The input '{name}' cannot be read", str(error), "Load another clip") from error
     clip = clip_of_image(parts.images, float(parts.frame_rate), name)
-    return Clip(clip.frames, float(parts.frame_rate), lambda: parts.audio)
+    return Clip(clip.frames, float(parts.frame_rate), lambda: parts.audio, name=name)
 
 
 def audio_of(sound: Audio) -> dict:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .clips import Clip
 
 
-def detect(clip: Clip, name: str = "image", **options) -> Faces:
-    """Everybody in a clip, at least one; ``options`` go to ``engine.faces.find_faces``.
+def detect(clip: Clip, name: str | None = None, **options) -> Faces:
+    """Everybody in a clip, at least one; ``options`` go to ``engine.faces.find_faces``, ``name`` is for errors
+    (default: the clip's).
 
     Raises:
         TroupeError: if there is no face, or the detector's model is missing.
@@ -24,7 +25,7 @@ def detect(clip: Clip, name: str = "image", **options) -> Faces:
     faces = find_faces(
         clip.frames, fps=clip.fps, model_folders=model_folders(), progress=NodeProgress(), **options
     )
-    require_faces(faces, name)
+    require_faces(faces, name or clip.name)
     for note in (*clip.notes, *faces.notes):
         logging.warning("Troupe: %s", note)
     return faces

@@ -38,9 +38,18 @@ def load_diffusion_model(path: Path, weight_dtype: str) -> ModelPatcher:
     try:
         model = comfy.sd.load_diffusion_model(str(path), model_options=dict(WEIGHTS[weight_dtype]))
     except Exception as error:  # unknown models, damaged files: every ComfyUI raises something else
-        why = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise TroupeError(
-            f"The model {path.name!r} cannot be loaded", why, "Choose Wan 2.1 I2V 14B, or download it again"
+            f"The model {path.name!r} cannot be loaded",
+            _reason(error),
+            "Choose Wan 2.1 I2V 14B as safetensors or GGUF, or download it again",
         ) from error
-    portrait_model(model, path.name)
+    portrait_model(model, f"The model {path.name!r}")
     return model
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "weights_only" in text:  # PyTorch goes on to tell how to run the code all the same
+        return "it is a pickle that holds more than tensors and could run code on this machine"
+    what = text.splitlines()[0][:200] if text else type(error).__name__
+    return f"it is damaged, incomplete or no model that ComfyUI knows ({what.rstrip('.')})"

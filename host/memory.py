@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
+import torch
 from comfy.patcher_extension import WrappersMP
 
 if TYPE_CHECKING:
@@ -55,3 +56,15 @@ def unload_above(model: ModelPatcher, limit: int) -> int:
         model.loaded_size() / 2**30,
     )
     return freed
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the memory of a GPU ran out: PyTorch's allocator says so in one way, calls of CUDA in another."""
+    if isinstance(error, comfy.model_management.OOM_EXCEPTION):
+        return True
+    accelerator_error = getattr(torch, "AcceleratorError", None)  # from PyTorch 2.8 on
+    return (
+        accelerator_error is not None
+        and isinstance(error, accelerator_error)
+        and "out of memory" in str(error).lower()
+    )

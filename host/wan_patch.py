@@ -22,6 +22,7 @@ from ..engine.errors import TroupeError
 from ..engine.wan.branch import BranchInput, BranchRun
 from .adapters import LoadedAdapter, attachment, portrait_model
 from .guider import KEY, LAYERS_KEY, PRESENT_KEY
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -175,7 +176,9 @@ class WanPatch:
         options[RUN] = run
         try:
             return executor(noise, *args, **kwargs)
-        except comfy.model_management.OOM_EXCEPTION as error:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             comfy.model_management.unload_all_models()
             comfy.model_management.soft_empty_cache()
             frames, height, width = 4 * noise.shape[2] - 3, noise.shape[3] * 8, noise.shape[4] * 8
@@ -282,7 +285,16 @@ def apply_branches(
     """A clone of ``model`` in which the branches act; without any, a plain clone.
 
     A cast that was on the model before is replaced.
+
+    Raises:
+        TroupeError: if the model can have none, or the cast would end before it begins.
     """
+    if start_percent > end_percent:
+        raise TroupeError(
+            "The cast would never act",
+            f"its part of the schedule goes from {start_percent:g} to {end_percent:g}",
+            "Set 'start' below 'end'; 0 and 1 are the whole schedule",
+        )
     dit = portrait_model(model)
     model = model.clone()
     remove_branches(model)

@@ -164,7 +164,7 @@ def face_attention_torch(q: Tensor, k: Tensor, v: Tensor, plan: FacePlan, *, hea
     if plan.one_group:
         out = _attend(q, k, v, plan.groups[0], heads).reshape(q.shape)
         return out if plan.blind is None else out.index_fill_(1, plan.blind, 0)
-    base = _base(plan, q, k)
+    base = base_group(plan, q, k)
     flat = q.flatten(1, 2)
     if base is None:
         out = torch.zeros_like(flat, memory_format=torch.contiguous_format)
@@ -182,7 +182,7 @@ def face_attention_torch(q: Tensor, k: Tensor, v: Tensor, plan: FacePlan, *, hea
     return out.view(q.shape)
 
 
-def _base(plan: FacePlan, q: Tensor, k: Tensor) -> Group | None:
+def base_group(plan: FacePlan, q: Tensor, k: Tensor) -> Group | None:
     """The group that all tokens can be taken for in less time than gathering its own takes."""
     largest = max(plan.groups, key=lambda g: len(g.rows))
     if largest.frames is not None:

@@ -207,11 +207,14 @@ def _kind_of(tensors: Mapping[str, Tensor], name: str) -> str:
     if len(kinds) == 1:
         return kinds[0]
     groups = listed(sorted({key.partition(".")[0] for key in tensors}))
+    encoder = any(key.startswith("headpose_embed.") for key in tensors)
     raise TroupeError(
         f"The file {name!r} is {'two adapters in one' if kinds else 'no adapter'}",
         f"it holds the groups {groups}; FantasyPortrait (portrait) has proj_model, mouth_proj_model, "
         "emo_proj_model and ip_adapter, FantasyTalking (talking) has proj_model and audio_processor",
-        "Choose a file of one of these two kinds",
+        "This is the expression encoder, for Load Expression Encoder: choose the adapter's file"
+        if encoder
+        else "Choose a file of one of these two kinds",
     )
 
 

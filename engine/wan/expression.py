@@ -184,7 +184,15 @@ def encode_clip(
 
 def check_seen(faces: Faces, person: int) -> None:
     """Raise a ``TroupeError`` if a person of a clip does not exist or is seen in too few frames."""
-    seen, least = len(faces.person(person).seen), least_seen(faces.frames)
+    try:
+        seen = len(faces.person(person).seen)
+    except TroupeError as error:
+        raise TroupeError(
+            f"Person {person} is not in the driving clip",
+            error.why,
+            "Use the output of a person who is, or a clip that shows more people",
+        ) from error
+    least = least_seen(faces.frames)
     if seen < least:
         raise TroupeError(
             f"Person {person} is seen too rarely",
@@ -301,7 +309,7 @@ def gap_notes(present: np.ndarray, fps: float, name: str, longest: float) -> tup
         present: bool ``[T]``.
         fps: Frames per second.
         name: Whose face, without a capital.
-        longest: Seconds above which a stretch is warned of.
+        longest: Seconds from which on a stretch is warned of.
     """
     if present.all():
         return ()
@@ -311,7 +319,7 @@ def gap_notes(present: np.ndarray, fps: float, name: str, longest: float) -> tup
         f"{name[0].upper()}{name[1:]}: {int((~present).sum())} of {len(present)} frames without the face were "
         f"filled from their neighbours, the longest stretch is {lengths.max():.2g} s."
     ]
-    long = [f"from {a / fps:.2f} s to {b / fps:.2f} s" for a, b in gaps[lengths > longest]]
+    long = [f"from {a / fps:.2f} s to {b / fps:.2f} s" for a, b in gaps[lengths >= longest]]
     if long:
         more = f" and {len(long) - LISTED} times more" if len(long) > LISTED else ""
         notes.append(

@@ -1,7 +1,12 @@
-"""Nodes that only the tests load: inputs that no well-behaved node would give."""
+"""Nodes that only the tests load: inputs that no well-behaved node would give, and a look at what the server holds."""
 
+import gc
+
+import comfy.model_management
 import torch
+from aiohttp import web
 from comfy_api.latest import ComfyExtension, io
+from server import PromptServer
 
 KINDS = ("nan", "bytes", "alpha", "one_pixel", "no_frames", "wide", "grey", "clip", "black")
 
@@ -85,9 +90,60 @@ class TestCoreLandmarks(io.ComfyNode):
         )
 
 
+class TestOutOfMemory(io.ComfyNode):
+    """A Wan MODEL that runs out of memory in its last block, in the given call of a run.
+
+    There is no GPU in tests. ``allocator`` is the error of PyTorch's allocator, ``cuda`` that of a CUDA call.
+    """
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestOutOfMemory",
+            category="tests",
+            inputs=[
+                io.Model.Input("model"),
+                io.Int.Input("call", default=1),
+                io.Combo.Input("kind", options=["allocator", "cuda"]),
+            ],
+            outputs=[io.Model.Output()],
+        )
+
+    @classmethod
+    def execute(cls, model, call, kind) -> io.NodeOutput:
+        calls = []
+
+        def block(args, extra):
+            calls.append(None)
+            if len(calls) != call:
+                return extra["original_block"](args)
+            if kind == "cuda":
+                raise torch.AcceleratorError("CUDA error: out of memory")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 99.00 GiB.\nMore lines.")
+
+        model = model.clone()
+        last = len(model.get_model_object("diffusion_model").blocks) - 1
+        model.set_model_patch_replace(block, "dit", "double_block", last)
+        return io.NodeOutput(model)
+
+
+@PromptServer.instance.routes.get("/troupe_test/held")
+async def held(request):
+    """Which models are loaded, how many bytes live tensors take, and how many adapters' runs are alive."""
+    gc.collect()
+    tensors, runs = {}, 0
+    for each in gc.get_objects():
+        if type(each) in (torch.Tensor, torch.nn.Parameter) and not each.is_meta:
+            tensors[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
+        runs += type(each).__name__ == "BranchRun"
+    loaded = [m.model for m in comfy.model_management.current_loaded_models if m.model is not None]
+    names = sorted(type(patcher.model).__name__ for patcher in loaded)
+    return web.json_response({"loaded": names, "bytes": sum(tensors.values()), "runs": runs})
+
+
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSink, TestCoreLandmarks]
+        return [TestImage, TestSink, TestCoreLandmarks, TestOutOfMemory]
 
 
 async def comfy_entrypoint():
