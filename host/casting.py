@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FPS = 25.0
 NEEDS = {ExpressionEmbeds: "portrait", SpeechEmbeds: "talking"}
-NAMES = {ExpressionEmbeds: "expression", SpeechEmbeds: "speech", FaceMotion: "motion"}
+NAMES = {ExpressionEmbeds: "an expression", SpeechEmbeds: "speech", FaceMotion: "a motion"}
 FILES = {"portrait": "fantasyportrait_model", "talking": "fantasytalking_model"}
 
 # A role driven by a motion to the expression of its preview; how often motions are sampled is the second argument.
@@ -108,7 +108,7 @@ def stage(model: ModelPatcher, cast: Cast, staging: Staging, encode: Encode | No
         if kind not in loaded:
             raise TroupeError(
                 f"Face {roles[0].face} cannot follow its drive",
-                f"its drive is {KINDS[kind]}, and the model carries no {kind} adapter",
+                f"its drive is {NAMES[type(roles[0].drive)]}, and the model carries no {kind} adapter",
                 f"Add one with Load Portrait Adapter (a file such as {FILES[kind]}) before Apply Cast",
             )
         own = {role.face for role in roles}
