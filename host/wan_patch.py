@@ -184,7 +184,7 @@ class WanPatch:
             frames, height, width = 4 * noise.shape[2] - 3, noise.shape[3] * 8, noise.shape[4] * 8
             raise TroupeError(
                 "The memory of the GPU is not enough for this video",
-                f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160]})",
+                f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160].rstrip('.')})",
                 "Lower 'memory' in Load Wan Portrait Model, choose fewer frames or a smaller size, use context "
                 "windows, or a quantised model",
             ) from error

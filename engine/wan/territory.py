@@ -273,9 +273,9 @@ def _unseen(head: _Head, region: str, grid: Grid, mode: str) -> TroupeError:
     parts = {"lips": LIPS, "eyes": (*LEFT_EYE, *RIGHT_EYE)}
     points = head.face.landmarks[list(parts[region]) if region in parts else slice(0, 468), :2]
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
-    what = (
-        f"The {'territory' if region == 'full' else region} of face {head.number} holds no token of the video"
-    )
+    name = "territory" if region == "full" else region
+    hold = "hold" if region in parts else "holds"
+    what = f"The {name} of face {head.number} {hold} no token of the video"
     size = f"it measures {x1 - x0:.0f} x {y1 - y0:.0f} pixels in the video of {wide} x {high}"
     if x1 <= 0 or y1 <= 0 or x0 >= wide or y0 >= high:
         return TroupeError(

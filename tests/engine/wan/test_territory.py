@@ -68,7 +68,7 @@ def tried(faces, roles, paths, **settings) -> np.ndarray | None:
     try:
         return seen_of(faces, roles, paths, **settings)
     except TroupeError as error:
-        assert "holds no token" in error.what
+        assert "no token of the video" in error.what
         return None
 
 
@@ -303,7 +303,7 @@ def test_what_cannot_be_shown_is_told(mode, faces, roles, words):
     error = caught.value
     for word, part in zip(words, (error.what, error.why, error.remedy), strict=True):
         assert word in part, part
-    if "holds no token" in error.what:
+    if "no token of the video" in error.what:
         assert " x " in error.why and "pixels" in error.why
 
 
