@@ -3,6 +3,8 @@
 graph = core_graph(tiny_models)
 graph["cast"] = node("TroupeApplyCast", model=link("shift"), ...)
 graph["sampler"]["inputs"]["model"] = link("cast")
+
+``assert_refused`` is for jobs that have to fail.
 """
 
 from __future__ import annotations
@@ -140,3 +142,34 @@ def read_latent(comfy, job):
 
     file = job.history["outputs"]["latent"]["latents"][0]
     return load_file(comfy.path_of(file))["latent_tensor"]
+
+
+TIMELINE = {"timeline": "happy @0-0.4", "seconds": 0.0, "fps": 25.0, "idle": 0.0, "seed": 0}
+
+
+def refusal(comfy, graph: dict, where: str, *words: str) -> str:
+    """The message of the ``TroupeError`` with which the node ``where`` has to fail; it has to have these words.
+
+    It is one line, what and why, then the remedy, without the paths of this machine.
+    """
+    job = comfy.run(graph)
+    assert job.status == "error", job.status
+    message = job.message
+    assert job.error["node_id"] == where, f"node {job.error['node_id']} failed: {message}"
+    assert job.error["exception_type"] == "troupe.TroupeError", message
+    missing = [word for word in words if word not in message]
+    assert not missing, f"no word of {missing}: {message}"
+    assert ": " in message and ". " in message and message.endswith(".") and "\n" not in message, message
+    assert str(comfy.base) not in message and len(message) < 500, message
+    return message
+
+
+def assert_refused(comfy, graph: dict, where: str, *words: str) -> str:
+    """``refusal``, after which a small job succeeds."""
+    message = refusal(comfy, graph, where, *words)
+    good = {
+        "motion": node("TroupeMotionFromTimeline", **TIMELINE),
+        "end": node("TroupeTestSink", value=link("motion")),
+    }
+    assert comfy.run(good).status == "success"
+    return message

@@ -1,5 +1,6 @@
 """Nodes that only the tests load: inputs that no well-behaved node would give, and a look at what the server holds."""
 
+import dataclasses
 import gc
 
 import comfy.model_management
@@ -90,6 +91,28 @@ class TestCoreLandmarks(io.ComfyNode):
         )
 
 
+class TestRate(io.ComfyNode):
+    """An expression with each frame ``times`` times, ``rate`` times as fast: with both alike nothing changes in time."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestRate",
+            category="tests",
+            inputs=[
+                io.Custom("TROUPE_EXPRESSION").Input("expression"),
+                io.Int.Input("times", default=1),
+                io.Float.Input("rate", default=1.0),
+            ],
+            outputs=[io.Custom("TROUPE_EXPRESSION").Output()],
+        )
+
+    @classmethod
+    def execute(cls, expression, times, rate) -> io.NodeOutput:
+        frames = {name: getattr(expression, name).repeat(times, 0) for name in ("features", "boxes")}
+        return io.NodeOutput(dataclasses.replace(expression, **frames, fps=expression.fps * rate))
+
+
 class TestOutOfMemory(io.ComfyNode):
     """A Wan MODEL that runs out of memory in its last block, in the given call of a run.
 
@@ -143,7 +166,7 @@ async def held(request):
 
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSink, TestCoreLandmarks, TestOutOfMemory]
+        return [TestImage, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory]
 
 
 async def comfy_entrypoint():
