@@ -1,0 +1,1 @@
+"""Makes the network that turns speech into the motion of a mouth: synthetic speech, a rule-based face, training."""
