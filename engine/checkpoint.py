@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from .errors import TroupeError
@@ -161,6 +162,6 @@ def listed(names: list[str]) -> str:
 def _damaged(path: Path, error: Exception) -> TroupeError:
     return TroupeError(
         f"The checkpoint {path.name!r} cannot be read",
-        f"the file is damaged or incomplete ({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})",
+        f"the file is damaged or incomplete ({shorten(str(error) or type(error).__name__, 120, placeholder=' ...')})",
         "Download it again",
     )

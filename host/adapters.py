@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,17 +74,28 @@ def adapters_of(model: ModelPatcher) -> dict[str, LoadedAdapter]:
     return {kind: loaded for kind, loaded in found.items() if loaded is not None}
 
 
-def add_adapter(model: ModelPatcher, path: Path) -> ModelPatcher:
-    """A clone of ``model`` that carries the adapter in ``path`` (one of each kind; a second replaces the first).
+def add_adapters(model: ModelPatcher, paths: Sequence[Path]) -> ModelPatcher:
+    """A clone of ``model`` that carries the adapters in ``paths``; one it has already of a kind is replaced.
 
     Raises:
-        TroupeError: if the model is no Wan image-to-video model, or of another width or depth.
+        TroupeError: if the model is no Wan image-to-video model, or of another width or depth, or if two of the
+            files are of one kind.
     """
     dit = portrait_model(model)
-    loaded = LoadedAdapter.of(path)
-    check_fits(loaded.adapter, dit.dim, len(dit.blocks), type(model.model).__name__)
     model = model.clone()
-    model.set_attachments(attachment(loaded.adapter.kind), loaded)
+    files: dict[str, Path] = {}
+    for path in paths:
+        loaded = LoadedAdapter.of(path)
+        kind = loaded.adapter.kind
+        if kind in files:
+            raise TroupeError(
+                f"{path.name!r} cannot be a second adapter",
+                f"it is a {kind} adapter, as {files[kind].name!r} is",
+                "Choose FantasyPortrait's file for expressions, FantasyTalking's for speech, or none",
+            )
+        check_fits(loaded.adapter, dit.dim, len(dit.blocks), type(model.model).__name__)
+        model.set_attachments(attachment(kind), loaded)
+        files[kind] = path
     return model
 
 

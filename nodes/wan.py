@@ -65,15 +65,14 @@ class LoadWanPortraitModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, weight_dtype, adapter, speech_adapter, memory) -> io.NodeOutput:
-        from ..host.adapters import add_adapter
+        from ..host.adapters import add_adapters
         from ..host.folders import PATCH_FOLDERS, model_file
         from ..host.loading import load_diffusion_model
         from ..host.memory import cap_weights
 
         loaded = load_diffusion_model(model_file(model, "diffusion_models"), weight_dtype)
-        for name in (adapter, speech_adapter):
-            if name != NO_ADAPTER:
-                loaded = add_adapter(loaded, model_file(name, *PATCH_FOLDERS))
+        names = [name for name in (adapter, speech_adapter) if name != NO_ADAPTER]
+        loaded = add_adapters(loaded, [model_file(name, *PATCH_FOLDERS) for name in names])
         return io.NodeOutput(cap_weights(loaded, memory))
 
 
@@ -102,10 +101,10 @@ class LoadPortraitAdapter(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, adapter) -> io.NodeOutput:
-        from ..host.adapters import add_adapter
+        from ..host.adapters import add_adapters
         from ..host.folders import PATCH_FOLDERS, model_file
 
-        return io.NodeOutput(add_adapter(model, model_file(adapter, *PATCH_FOLDERS)))
+        return io.NodeOutput(add_adapters(model, [model_file(adapter, *PATCH_FOLDERS)]))
 
 
 class ApplyCast(io.ComfyNode):

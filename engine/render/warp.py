@@ -74,7 +74,7 @@ def render_cast(
         if not isinstance(role.drive, FaceMotion):
             raise TroupeError(
                 f"Face {role.face} cannot be drawn by the warp renderer",
-                f"its drive is a {type(role.drive).__name__}, not a FaceMotion",
+                f"its drive is no motion but {type(role.drive).__name__}, which only Wan's adapters follow",
                 "Drive it with a clip, a motion file, a preset or a timeline",
             )
         faces.person(role.face)

@@ -147,7 +147,7 @@ class Adapter:
         how = FORMATS[self.kind]
         if not isinstance(drive, how.drive):
             raise TroupeError(
-                f"The {self.kind} adapter {self.name!r} cannot follow a {type(drive).__name__}",
+                f"The {self.kind} adapter {self.name!r} cannot follow {type(drive).__name__}",
                 f"it is driven by {how.drive.__name__}",
                 "Give this drive to an adapter of the other kind, or use another drive",
             )

@@ -145,3 +145,12 @@ def test_broken_models_are_refused_by_name(comfy, files, wan_graph, tiny_models_
     wan_graph.assert_refused(comfy, loading(files, model=model), "load", *BROKEN_MODELS[model], REMEDY)
     code = files["bad_code"].resolve()
     assert not tiny_models_module.trace_of(code).exists(), "it was executed"
+
+
+def test_two_adapters_of_one_kind_are_refused(comfy, files, wan_graph):
+    """Neither silently takes the place of the other."""
+    graph = loading(files, adapter="portrait")
+    graph["load"]["inputs"]["speech_adapter"] = files["portrait_flat"].name
+    wan_graph.assert_refused(
+        comfy, graph, "load", "cannot be a second adapter", files["portrait"].name, "FantasyTalking"
+    )

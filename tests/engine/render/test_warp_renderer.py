@@ -242,7 +242,7 @@ def test_nothing_pops(collins):
     [
         (dict(cast=Cast.of([])), "cast is empty"),
         (dict(cast=Cast.of([Role(2, FaceMotion.neutral(2, 25))])), "Face 2 does not exist"),
-        (dict(cast=Cast.of([Role(1, "happy")])), "not a FaceMotion"),
+        (dict(cast=Cast.of([Role(1, "happy")])), "no motion but str"),
         (dict(frames=0), "0 frames"),
         (dict(picture=np.zeros((40, 40, 3), np.uint8)), "not from this picture"),
         (dict(picture=np.zeros((40, 40, 4), np.uint8)), "[H, W, 3]"),

@@ -176,7 +176,7 @@ def test_wrong_input_is_an_error_that_names_it(grid, pictured):
     picture, faces = pictured
     embeds = ExpressionEmbeds(np.zeros((2, FEATURES), np.float32), 25.0, np.zeros((2, 4), np.float32))
     wrong = [
-        (picture, Role(1, embeds), 3, "its drive is a ExpressionEmbeds, not a FaceMotion"),
+        (picture, Role(1, embeds), 3, "its drive is no motion but ExpressionEmbeds"),
         (picture, Role(3, acted("happy")), 3, "Face 3 does not exist"),
         (picture, Role(1, acted("happy")), 0, "Cannot preview 0 frames"),
         (picture, Role(1, acted("happy")), 10**9, "Cannot preview 1000000000 frames"),
