@@ -61,8 +61,7 @@ def write_csv(motion: FaceMotion, file: TextIO, plain: bool = False) -> None:
     """
     extras = () if plain else EXTRAS
     file.write(",".join((*HEADER, *extras)) + "\n")
-    turns = np.radians(motion.head[:, [1, 0, 2]].astype(np.float64)) * (-1, 1, 1)
-    values = [motion.blendshapes[:, _ORDER], turns, _eye_angles(motion.blendshapes)]
+    values = [motion.blendshapes[:, _ORDER], head_turns(motion.head), eye_angles(motion.blendshapes)]
     form = ",".join(["%.9g"] * len(SHAPES) + ["%.17g"] * len(TURNS) + ["%.6g"] * len(EYES))
     if extras:
         values.append(motion.head[:, 3:])
@@ -76,8 +75,13 @@ def write_csv(motion: FaceMotion, file: TextIO, plain: bool = False) -> None:
         file.writelines(lines)
 
 
-def _eye_angles(shapes: np.ndarray) -> np.ndarray:
-    """The eyes' yaw, pitch and roll (left, then right) as the app would write them beside these weights."""
+def head_turns(head: np.ndarray) -> np.ndarray:
+    """Head ``[T, 6]`` as the app's yaw, pitch and roll: float64 ``[T, 3]`` radians."""
+    return np.radians(head[:, [1, 0, 2]].astype(np.float64)) * (-1, 1, 1)
+
+
+def eye_angles(shapes: np.ndarray) -> np.ndarray:
+    """The eyes' yaw, pitch and roll (left, then right) as the app would write them beside these weights ``[T, 52]``."""
 
     def of(name: str) -> np.ndarray:
         return shapes[:, INDEX[name]]
