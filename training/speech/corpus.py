@@ -121,18 +121,18 @@ _KANA = {
 
 @cache
 def _list(language: str) -> tuple[str, ...]:
-    """Words of a Debian list, short ones first; none if it is not installed."""
+    """Words of a Debian list, evenly spread; none if it is not installed."""
     name = LANGUAGES[language].words
     path = DICTIONARIES / name
     if not name or not path.is_file():
         return ()
-    data = path.read_bytes()
+    lines = path.read_bytes().split(b"\n")
+    lines = lines[:: max(1, len(lines) // _MOST_WORDS)]
     try:
-        text = data.decode("utf-8")
+        words = b"\n".join(lines).decode("utf-8").split()
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    words = [w for w in text.split() if _WORD.fullmatch(w) and not w.isupper()]
-    return tuple(words[:: max(1, len(words) // _MOST_WORDS)])
+        words = b"\n".join(lines).decode("latin-1").split()
+    return tuple(w for w in words if _WORD.fullmatch(w) and not w.isupper())
 
 
 def word_source(language: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ VOICES = ("kal", "kal16", "rms", "awb")
 HELD_OUT_VOICE = "slt"
 _USUAL_PITCH = {"kal": 105, "kal16": 105, "rms": 95, "awb": 120, "slt": 180}  # Hz
 
-_CLASSES = {
+CLASSES = {
     "aa": "aa", "ae": "ae", "ah": "ah", "ao": "ao", "aw": "a uh", "ax": "ax", "axr": "er", "ay": "a ih", "b": "b",
     "ch": "ch", "d": "d", "dh": "dh", "dx": "rr", "eh": "eh", "el": "ax l", "em": "m", "en": "n", "er": "er",
     "ey": "e ih", "f": "f", "g": "g", "hh": "h", "hv": "h", "ih": "ih", "iy": "i", "jh": "jh", "k": "k", "l": "l",
@@ -66,18 +67,32 @@ def say(text: str, voice: str, *, stretch: float = 1.0, pitch: float = 1.0) -> S
 
 def segments(spoken: Spoken) -> list[Segment]:
     """The sounds of ``say`` with a begin, an end, and their contact."""
+    return timed(spoken, CLASSES.__getitem__)
+
+
+def timed(
+    spoken: Spoken, classes_of: Callable[[str], str], release_of_p: float = 0.66, late: float = 0.0
+) -> list[Segment]:
+    """Sounds of a voice whose intervals hold the closure of a stop before its release.
+
+    Args:
+        spoken: What was said; events are starts of phones.
+        classes_of: Names in ``PHONES``, parted by blanks, of one of the voice's phones.
+        release_of_p: Where in its interval p lets go.
+        late: Seconds by which the events come too late.
+    """
     found = []
     for (start, name), (end, _) in zip(spoken.events, spoken.events[1:]):
         if not name or end <= start:
             continue
-        classes = [PHONE[n] for n in _CLASSES[name].split()]
-        times = np.linspace(start, end, len(classes) + 1)
-        for phone, a, b in zip(classes, times, times[1:]):
+        names = classes_of(name).split()
+        times = np.maximum(np.linspace(start, end, len(names) + 1) - late, 0.0)
+        for phone, a, b in zip(names, times, times[1:]):
             length = b - a
             shut, release = {
-                "p": (a + 0.08 * length, a + 0.66 * length),
+                "p": (a + 0.08 * length, a + release_of_p * length),
                 "b": (a + 0.004, b - 0.010),
                 "m": (a + 0.004, b - 0.006),
-            }.get(name, (a + 0.2 * length, b - 0.2 * length))
-            found.append(Segment(phone, float(a), float(b), float(shut), float(max(release, shut + 0.02))))
+            }.get(phone, (a + 0.2 * length, b - 0.2 * length))
+            found.append(Segment(PHONE[phone], float(a), float(b), float(shut), float(max(release, shut + 0.02))))
     return found
