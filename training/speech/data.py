@@ -70,9 +70,7 @@ def parts(hours: float, flite_hours: float, festival_hours: float, quick: bool) 
     found.append(Part("train", 3600 * (hours + flite_hours), **everybody, test=False))
     voices = tuple(v for v in voices if v != festival.HELD_OUT_VOICE)
     if voices and festival_hours > 0:
-        found.append(
-            Part("train", 3600 * festival_hours, festival=voices, test=False, first=_FESTIVAL_FIRST)
-        )
+        found.append(Part("train", 3600 * festival_hours, festival=voices, test=False, first=_FESTIVAL_FIRST))
     return found
 
 

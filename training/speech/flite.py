@@ -94,5 +94,7 @@ def timed(
                 "b": (a + 0.004, b - 0.010),
                 "m": (a + 0.004, b - 0.006),
             }.get(phone, (a + 0.2 * length, b - 0.2 * length))
-            found.append(Segment(PHONE[phone], float(a), float(b), float(shut), float(max(release, shut + 0.02))))
+            found.append(
+                Segment(PHONE[phone], float(a), float(b), float(shut), float(max(release, shut + 0.02)))
+            )
     return found

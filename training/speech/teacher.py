@@ -106,23 +106,23 @@ class Contact:
 
     degree: float
     look: dict[str, float]
-    attack: float = 0.050
-    release: float = 0.042
+    attack: float = 0.060
+    release: float = 0.046
 
 
 _CONTACTS = {
     "p": Contact(1.0, {"press": 0.40, "rollL": 0.16, "rollU": 0.14, "shrugL": 0.10, "shrugU": 0.05, "puff": 0.09}),
     "b": Contact(1.0, {"press": 0.34, "rollL": 0.15, "rollU": 0.13, "shrugL": 0.09, "shrugU": 0.05, "puff": 0.06}),
     "m": Contact(1.0, {"press": 0.28, "rollL": 0.17, "rollU": 0.15, "shrugL": 0.08, "shrugU": 0.04}),
-    "f": Contact(0.62, {"press": 0.05, "rollL": 0.46, "shrugL": 0.14}, 0.055, 0.050),
-    "v": Contact(0.56, {"press": 0.04, "rollL": 0.40, "shrugL": 0.12}, 0.055, 0.050),
+    "f": Contact(0.62, {"press": 0.05, "rollL": 0.46, "shrugL": 0.14}, 0.060, 0.052),
+    "v": Contact(0.56, {"press": 0.04, "rollL": 0.40, "shrugL": 0.12}, 0.060, 0.052),
 }  # fmt: skip
 
 # A mouth at rest: lips together without effort over a jaw that hangs a little.
 REST = np.zeros(len(CHANNELS), np.float32)
 for _name, _value in {"jaw": 0.025, "close": 0.02, "press": 0.03, "rollL": 0.01}.items():
     REST[INDEX[_SHORT[_name]]] = _value
-_SHUT_AFTER, _OPEN_BEFORE = 0.115, 0.085  # seconds to shut in a pause, and to open before the sound
+_SHUT_AFTER, _OPEN_BEFORE = 0.115, 0.075  # seconds to shut in a pause, and to open before the sound
 _SHORTEST_PAUSE = 0.06  # what is shorter is no pause to the mouth
 
 
