@@ -1,0 +1,80 @@
+"""Where in a text the sound is: forward attention over the text's phones, frame by frame, from nothing but the past.
+
+After Zhang et al. 2018 (arXiv 1807.06736), in its plain form: the forward pass of a hidden Markov model whose states
+are the K phones of the text and K + 1 optional pauses around them, fed with the phones that the network hears. Training
+and streaming share this code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .phones import SIL
+
+# Per frame of 20 ms: a sound stays, moves on, skips one, or a pause comes; a pause stays or ends.
+STAY, MOVE, SKIP, PAUSE = 0.72, 0.24, 0.02, 0.02
+PAUSE_STAY, PAUSE_MOVE = 0.92, 0.08
+UNHEARD = 1e-6  # what a state weighs that the sound speaks against: nothing is ever ruled out
+
+
+def advance(
+    at: np.ndarray, pause: np.ndarray, emit: np.ndarray, emit_pause: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One frame on: probabilities of phones ``[..., K]`` and pauses ``[..., K + 1]`` (pause j stands before phone j),
+    given how well each phone ``[..., K]`` and a pause ``[..., 1]`` fit the sound."""
+    moved = STAY * at + PAUSE_MOVE * pause[..., :-1]
+    moved[..., 1:] += MOVE * at[..., :-1]
+    moved[..., 2:] += SKIP * at[..., :-2]
+    moved *= emit
+    rest = PAUSE_STAY * pause
+    rest[..., 1:] += PAUSE * at
+    rest *= emit_pause
+    total = moved.sum(-1, keepdims=True) + rest.sum(-1, keepdims=True)
+    return moved / total, rest / total
+
+
+def first_state(batch: int, count: int, start: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities before the first frame: by the weights ``start [B, K]``; rows of zeros, and None, mean the pause
+    before the first phone."""
+    pause = np.zeros((batch, count + 1), np.float32)
+    if start is None:
+        pause[:, 0] = 1.0
+        return np.zeros((batch, count), np.float32), pause
+    total = start.sum(1, keepdims=True)
+    pause[:, 0] = total[:, 0] == 0
+    return (start / np.where(total > 0, total, 1.0)).astype(np.float32), pause
+
+
+def attend(
+    phones: np.ndarray,
+    tokens: np.ndarray,
+    lengths: np.ndarray,
+    sharpness: float,
+    start: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Attention of whole recordings side by side.
+
+    Args:
+        phones: Probabilities ``[B, M, phones]`` that the network hears.
+        tokens: Integers ``[B, K]``, of which ``lengths [B]`` (1..K) count.
+        sharpness: Exponent on the probabilities: neighbouring frames are not independent.
+        start: float ``[B, K]``, see ``first_state``.
+
+    Returns:
+        float32 ``[B, M, K]`` (what is missing to a sum of 1 is in pauses), and ``[B, M]`` the probability that the
+        heard phones give to the text there.
+    """
+    batch, frames, _ = phones.shape
+    count = tokens.shape[1]
+    inside = (np.arange(count) < lengths[:, None]).astype(np.float32)
+    likely = np.take_along_axis(phones, np.repeat(tokens[:, None], frames, 1), 2) * inside[:, None]
+    silent = phones[..., SIL : SIL + 1]
+    emit = likely**sharpness + UNHEARD * inside[:, None]
+    emit_pause = silent**sharpness + UNHEARD
+    at, pause = first_state(batch, count, start)
+    attention = np.empty((batch, frames, count), np.float32)
+    paused = np.empty((batch, frames), np.float32)
+    for t in range(frames):
+        at, pause = advance(at, pause, emit[:, t], emit_pause[:, t])
+        attention[:, t], paused[:, t] = at, pause.sum(-1)
+    return attention, (attention * likely).sum(-1) + paused * silent[..., 0]
