@@ -14,6 +14,9 @@ from .phones import SIL
 # Per frame of 20 ms: a sound stays, moves on, skips one, or a pause comes; a pause stays or ends.
 STAY, MOVE, SKIP, PAUSE = 0.72, 0.24, 0.02, 0.02
 PAUSE_STAY, PAUSE_MOVE = 0.92, 0.08
+# A stream forgets states at the edge of the likely stretch under this. Little enough: one frame can make a state a
+# million times likelier.
+NEGLIGIBLE = 1e-30
 UNHEARD = 1e-6  # what a state weighs that the sound speaks against: nothing is ever ruled out
 
 
@@ -45,6 +48,24 @@ def first_state(batch: int, count: int, start: np.ndarray | None) -> tuple[np.nd
     return (start / np.where(total > 0, total, 1.0)).astype(np.float32), pause
 
 
+def _follow(
+    at: np.ndarray,
+    pause: np.ndarray,
+    likely: np.ndarray,
+    inside: np.ndarray,
+    silent: np.ndarray,
+    sharpness: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Frames ``[B, M]`` one after the other: attention ``[B, M, K]``, agreement ``[B, M]``, and the state after them."""
+    emit = likely**sharpness + UNHEARD * inside
+    emit_pause = silent**sharpness + UNHEARD
+    attention, paused = np.empty(likely.shape, np.float32), np.empty(likely.shape[:2], np.float32)
+    for t in range(likely.shape[1]):
+        at, pause = advance(at, pause, emit[:, t], emit_pause[:, t])
+        attention[:, t], paused[:, t] = at, pause.sum(-1)
+    return attention, (attention * likely).sum(-1) + paused * silent[..., 0], at, pause
+
+
 def attend(
     phones: np.ndarray,
     tokens: np.ndarray,
@@ -65,16 +86,42 @@ def attend(
         heard phones give to the text there.
     """
     batch, frames, _ = phones.shape
-    count = tokens.shape[1]
-    inside = (np.arange(count) < lengths[:, None]).astype(np.float32)
-    likely = np.take_along_axis(phones, np.repeat(tokens[:, None], frames, 1), 2) * inside[:, None]
-    silent = phones[..., SIL : SIL + 1]
-    emit = likely**sharpness + UNHEARD * inside[:, None]
-    emit_pause = silent**sharpness + UNHEARD
-    at, pause = first_state(batch, count, start)
-    attention = np.empty((batch, frames, count), np.float32)
-    paused = np.empty((batch, frames), np.float32)
-    for t in range(frames):
-        at, pause = advance(at, pause, emit[:, t], emit_pause[:, t])
-        attention[:, t], paused[:, t] = at, pause.sum(-1)
-    return attention, (attention * likely).sum(-1) + paused * silent[..., 0]
+    inside = (np.arange(tokens.shape[1]) < lengths[:, None]).astype(np.float32)[:, None]
+    likely = np.take_along_axis(phones, np.repeat(tokens[:, None], frames, 1), 2) * inside
+    at, pause = first_state(batch, tokens.shape[1], start)
+    return _follow(at, pause, likely, inside, phones[..., SIL : SIL + 1], sharpness)[:2]
+
+
+class Follower:
+    """The same for one stream. It keeps to the stretch of the text that is likely, so that long texts cost no more.
+
+    Args:
+        tokens: Integers ``[K]``, K at least 1.
+        sharpness: See ``attend``.
+    """
+
+    def __init__(self, tokens: np.ndarray, sharpness: float) -> None:
+        self._tokens, self._sharpness = np.asarray(tokens, np.int64), sharpness
+        self._first = 0  # phone of the text that the state below begins with
+        self._at, self._pause = np.zeros((1, 0), np.float32), np.ones((1, 1), np.float32)
+
+    def follow(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, slice]:
+        """Attention ``[n, w]`` over a stretch of the text, agreement ``[n]``, and which stretch.
+
+        Args:
+            phones: Probabilities ``[n, phones]`` of the next frames.
+        """
+        reach = min(self._at.shape[1] + 2 * len(phones), len(self._tokens) - self._first)
+        grown = reach - self._at.shape[1]
+        at, pause = (np.pad(x, ((0, 0), (0, grown))) for x in (self._at, self._pause))
+        where = slice(self._first, self._first + reach)
+        likely = phones[None][..., self._tokens[where]]
+        silent = phones[None, :, SIL : SIL + 1]
+        attention, agreement, at, pause = _follow(at, pause, likely, np.float32(1), silent, self._sharpness)
+        # Phone j has pause j before it and pause j + 1 after it.
+        phones_left, pauses_left = np.flatnonzero(at[0] > NEGLIGIBLE), np.flatnonzero(pause[0] > NEGLIGIBLE)
+        low = min([*phones_left[:1], *pauses_left[:1]])
+        high = max([*(phones_left[-1:] + 1), *pauses_left[-1:]])
+        self._first += int(low)
+        self._at, self._pause = at[:, low:high], pause[:, low : high + 1]
+        return attention[0], agreement[0], where

@@ -11,57 +11,14 @@ Row ``t`` of every output is made when the sound up to ``(t + 1) / 50`` seconds 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import attend
-from .channels import CHANNELS
-from .conditions import CONDITION
-from .features import BANDS
-from .phones import PHONES, SIL
-
-VERSION = 1  # of the layout below and of what goes in and out; weights of another version are refused
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes of the network.
-
-    Attributes:
-        bands, phones, channels, condition: Widths of what goes in and out.
-        width, dilations: The trunk, which hears.
-        decoder_width, decoder_dilations: The decoder, which moves.
-        token_width: Embedding of one phone of the text.
-        hidden: Hidden layer between condition and FiLM.
-        lookaheads: For each output head, how many frames of 20 ms it may wait: row t shows frame t - lookahead.
-        phone_delay: The same for the phones that are heard, and for the condition's own time.
-        sharpness: How far the attention trusts the heard phones (exponent on their probabilities).
-    """
-
-    bands: int = BANDS
-    phones: int = len(PHONES)
-    channels: int = len(CHANNELS)
-    condition: int = CONDITION
-    width: int = 112
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4)
-    decoder_width: int = 80
-    decoder_dilations: tuple[int, ...] = (1, 2, 4)
-    token_width: int = 32
-    hidden: int = 32
-    lookaheads: tuple[int, ...] = (2, 3)
-    phone_delay: int = 2
-    sharpness: float = 0.6
-
-    @property
-    def context(self) -> int:
-        """Width of what the text gives: this, the next and the last phone, and how well they fit the sound."""
-        return 3 * self.token_width + 1
-
-
-TAPS = 3
+from .layout import HALVING, TAPS, NetworkConfig
+from .phones import SIL
+from .weights import SpeechWeights
 
 
 def taps(x: Tensor, dilation: int, count: int = TAPS) -> Tensor:
@@ -100,7 +57,7 @@ class SpeechNetwork(nn.Module):
         self.config = c = config or NetworkConfig()
         depth = len(c.dilations) + len(c.decoder_dilations)
         self.stem = nn.Linear(TAPS * c.bands, c.width)
-        self.halve = nn.Linear(4 * c.width, c.width)
+        self.halve = nn.Linear(2 * HALVING * c.width, c.width)
         self.trunk = nn.ModuleList(Block(c.width, d, depth) for d in c.dilations)
         self.phone_head = nn.Linear(c.width, c.phones)
         self.token = nn.Embedding(c.phones, c.token_width)
@@ -119,7 +76,7 @@ class SpeechNetwork(nn.Module):
         ``[B, M, phones]``."""
         x = F.silu(self.stem(taps(features, 1)))
         pairs = x.reshape(x.shape[0], -1, 2 * x.shape[-1])
-        x = F.silu(self.halve(taps(pairs, 1, 2)))
+        x = F.silu(self.halve(taps(pairs, 1, HALVING)))
         for block in self.trunk:
             x = block(x)
         return x, F.log_softmax(self.phone_head(x).float(), -1)
@@ -176,6 +133,13 @@ class SpeechNetwork(nn.Module):
                 given, self.context(phones, tokens, lengths.clamp(min=1), start), self.no_text
             )
         return self.move(heard, context, condition), phones
+
+
+def build(weights: SpeechWeights) -> SpeechNetwork:
+    """The network with trained weights, float32, ready to run."""
+    network = SpeechNetwork(weights.config)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()})
+    return network.eval().requires_grad_(False)
 
 
 def shifted(table: Tensor, by: int, edge: Tensor) -> Tensor:
