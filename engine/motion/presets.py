@@ -44,6 +44,12 @@ EXPRESSIONS: dict[str, dict[str, float | tuple[float, float]]] = {
         "eyeSquint": (0.5, 0.47), "mouthFrown": (0.62, 0.56), "mouthShrugLower": 0.42, "mouthPress": (0.1, 0.12),
         "pitch": -3.0, "yaw": -5.0, "roll": 3.0,
     },
+    # One corner of the mouth: FACS 14 and 12 on one side (Ekman and Friesen 1986, doi 10.1007/BF00992253).
+    "contemptuous": {
+        "mouthDimple": (0.12, 0.68), "mouthSmile": (0.02, 0.34), "mouthPress": (0.08, 0.16), "mouthRight": 0.12,
+        "cheekSquint": (0.0, 0.18), "eyeSquint": (0.16, 0.26), "eyeBlink": (0.1, 0.1), "browOuterUp": (0.22, 0.0),
+        "noseSneer": (0.0, 0.08), "pitch": -3.0, "yaw": 3.0, "roll": 2.5,
+    },
     "smile": {
         "mouthSmile": (0.46, 0.42), "cheekSquint": (0.24, 0.22), "mouthDimple": (0.14, 0.11),
         "eyeSquint": (0.1, 0.09), "roll": 1.0,
@@ -67,13 +73,14 @@ EXPRESSIONS: dict[str, dict[str, float | tuple[float, float]]] = {
     },
 }  # fmt: skip
 
-EMOTIONS = ("happy", "sad", "angry", "surprised", "fearful", "disgusted", "neutral")
+EMOTIONS = ("happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous", "neutral")
 PRESETS: tuple[str, ...] = (*EMOTIONS, *(n for n in EXPRESSIONS if n not in EMOTIONS), *BEATS)
 
 ALIASES = {
     "happiness": "happy", "joy": "happy", "sadness": "sad", "anger": "angry", "mad": "angry",
     "surprise": "surprised", "fear": "fearful", "afraid": "fearful", "scared": "fearful", "disgust": "disgusted",
-    "calm": "neutral", "rest": "neutral", "wink_left": "wink", "pout": "kiss", "sceptical": "doubtful",
+    "contempt": "contemptuous", "scornful": "contemptuous", "calm": "neutral", "rest": "neutral",
+    "wink_left": "wink", "pout": "kiss", "sceptical": "doubtful",
     "skeptical": "doubtful", "tired": "sleepy", "headshake": "shake", "blinking": "blink", "nodding": "nod",
 }  # fmt: skip
 

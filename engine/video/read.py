@@ -167,7 +167,9 @@ class VideoReader:
                 yield current
                 ticks += 1
             current = frame
-        while ticks == 0 or ticks * tick < end - slack:
+        # At the clip's own rate the last frame is shown, however short it is.
+        least = ticks + 1 if ticks == 0 or self.rate == self._own_rate else ticks
+        while ticks < least or ticks * tick < end - slack:
             yield current
             ticks += 1
 

@@ -30,7 +30,6 @@ from pathlib import Path
 
 import numpy as np
 
-from troupe.engine.speech.features import BANDS
 from troupe.engine.speech.phones import PHONES
 
 from . import corpus, festival, flite
@@ -95,7 +94,7 @@ def write_shard(path: Path, utterances: list[Utterance]) -> None:
     about = json.dumps([u.about for u in utterances], ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")
-    save_file(tensors, half, {"utterances": about, "phones": " ".join(PHONES), "bands": str(BANDS)})
+    save_file(tensors, half, {"utterances": about})  # one entry: several come in any order
     os.replace(half, path)
 
 

@@ -106,6 +106,7 @@ class Espeak:
 _RELEASED = frozenset(PHONE[n] for n in ("p", "t", "k", "ch"))  # their event is the release of the closure
 _CLOSED_FOR, _OPEN_BY = 0.040, 0.007  # seconds before and after that event
 _LONGEST_CLOSURE, _QUIET, _STEP = 0.150, 0.003, 0.005  # double stops; share of the peak; seconds
+_WORD_GAP = 0.06  # seconds of silence before a stop that are its closure
 _NO_PAUSE = 0.03  # gaps below belong to the sound that follows
 
 
@@ -120,7 +121,7 @@ def segments(spoken: Spoken, voice: str) -> list[Segment]:
             if found and end - start < _NO_PAUSE and start - found[-1][2] < 1e-6:
                 found[-1] = (*found[-1][:2], end)
             continue
-        classes = of_espeak(symbol, voice)
+        classes, _ = of_espeak(symbol, voice)
         if not classes:  # a palatal glide or the like: the sound before lasts
             if found:
                 found[-1] = (*found[-1][:2], end)
@@ -128,7 +129,9 @@ def segments(spoken: Spoken, voice: str) -> list[Segment]:
         shares = np.linspace(start, end, len(classes) + 1)
         if classes[0] in _RELEASED:
             before = found[-1] if found else (SIL, 0.0, 0.0)
-            shares[0] = max(start - _closure(level, start), before[1] + 0.4 * (before[2] - before[1]), 0.0)
+            # After a pause nobody can tell the closure from the pause: it is as short as usual.
+            closed = _closure(level, start) if start - before[2] < _WORD_GAP else _CLOSED_FOR
+            shares[0] = max(start - closed, before[1] + 0.4 * (before[2] - before[1]), 0.0)
             if len(classes) > 1:  # ts, pf: what follows the release is the second sound
                 shares[1] = min(start + _OPEN_BY, end)
             releases[float(shares[0])] = min(start + _OPEN_BY, end)

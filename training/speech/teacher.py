@@ -262,9 +262,11 @@ def teach(segments: Sequence[Segment], frames: int, effort: np.ndarray | None = 
 
 
 def labels(segments: Sequence[Segment], frames: int) -> np.ndarray:
-    """Phone class of each frame at 50 Hz: uint8 ``[M]``, 0 in silence."""
-    out = np.zeros(frames, np.uint8)
+    """Phone class of each frame at 50 Hz: uint8 ``[M]``, 0 in silence; a gap that is no pause belongs to what follows."""
+    out, at = np.zeros(frames, np.uint8), 0.0
     for segment in segments:
-        first, last = (int(np.ceil(t * FPS - 1e-9)) for t in (segment.start, segment.end))
+        start = at if 0 < at and segment.start - at < _SHORTEST_PAUSE else segment.start
+        first, last = (int(np.ceil(t * FPS - 1e-9)) for t in (start, segment.end))
         out[max(first, 0) : last] = segment.phone
+        at = segment.end
     return out

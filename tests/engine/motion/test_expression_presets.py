@@ -16,7 +16,8 @@ from troupe.engine.motion.presets import PRESETS, overlay, preset_motion, preset
 EXPECTED = {
     "happy": ("mouthSmile", "cheekSquint"), "sad": ("mouthFrown", "browInnerUp"), "angry": ("browDown", "noseSneer"),
     "surprised": ("browOuterUp", "eyeWide"), "fearful": ("browInnerUp", "mouthStretch"),
-    "disgusted": ("noseSneer", "mouthUpperUp"), "smile": ("mouthSmile",), "frown": ("mouthFrown",),
+    "disgusted": ("noseSneer", "mouthUpperUp"), "contemptuous": ("mouthDimple", "mouthSmile"),
+    "smile": ("mouthSmile",), "frown": ("mouthFrown",),
     "blink": ("eyeBlink",), "kiss": ("mouthPucker",), "yawn": ("jawOpen",), "laugh": ("mouthSmile", "jawOpen"),
 }  # fmt: skip
 OPPOSITE = (("mouthSmile", "mouthFrown"), ("eyeWide", "eyeBlink"), ("mouthPucker", "mouthStretch"))
@@ -45,6 +46,12 @@ def test_pose_moves_what_it_names(name):
     shapes, _ = preset_pose(name)
     for shape in EXPECTED[name]:
         assert side(shapes, shape) >= 0.3, f"{name} has no {shape}"
+
+
+def test_contempt_shows_on_one_corner_of_the_mouth():
+    shapes, _ = preset_pose("contemptuous")
+    for shape in ("mouthDimple", "mouthSmile"):
+        assert shapes[INDEX[shape + "Right"]] > 4 * shapes[INDEX[shape + "Left"]]
 
 
 def test_wink_shuts_one_eye():
