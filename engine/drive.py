@@ -2,8 +2,9 @@
 
 A drive is, in this order:
 
-1. a file that exists: a motion (``.csv``, ``.npz``, ``.json``), a timeline (``.txt``, ``.json``), else a clip;
-   ``clip.mp4#2`` takes the second person from the left;
+1. a file that exists: a motion (``.csv``, ``.npz``, ``.json``), a timeline (``.txt``, ``.json``), a recording of
+   speech (``.wav`` and others; ``speech.wav@2.5`` begins after 2.5 seconds), else a clip; ``clip.mp4#2`` takes the
+   second person from the left;
 2. a preset with an optional intensity: ``happy``, ``happy 0.8``, ``happy:0.8``; or ``idle``, likewise;
 3. a timeline: ``happy 0.8 @0.5-2.0 ease_out; blink @1.2``.
 
@@ -14,22 +15,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .drive_clips import Clips
+from .drive_speech import Recording, Voice, mixed, read_recording, spoken
 from .errors import TroupeError
-from .faces import Faces, find_faces, require_faces
 from .motion import FaceMotion
 from .motion.edit import loop as repeat
 from .motion.files import load_motion
-from .motion.from_video import motion_from_track
 from .motion.presets import PRESETS, check_intensity, preset_motion, resolve_name
 from .motion.timeline import DEFAULT_FPS, Timeline
-from .progress import Progress, report
-from .video.audio import AudioReader
+from .progress import Progress
+from .video.audio import Audio
 from .video.files import check_input
 from .video.rates import MAX_RATE
-from .video.read import VideoReader
 
 DEFAULT_SECONDS = 4.0  # of a drive that has no length of its own
 MAX_SECONDS = 3600.0
@@ -39,7 +39,6 @@ _SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".a
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 _MOTIONS = (".csv", ".npz")
 _NAMED = re.compile(r"(?P<name>[A-Za-z][\w -]*?)\s*[:\s]?\s*(?P<value>-?\d*\.?\d+)?")
-_FIT_SHARE = 0.2  # of a clip's time that the fit takes, beside finding the faces
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,14 @@ class Drive:
 
     Attributes:
         text: As the user wrote it.
-        kind: ``clip``, ``motion``, ``timeline`` or ``preset``.
-        path: The file of a clip or motion.
+        kind: ``clip``, ``motion``, ``speech``, ``timeline`` or ``preset``.
+        path: The file of a clip, motion or recording.
         person: The person of a clip, 1 is the leftmost.
         preset: Name of the preset.
         intensity: Of the preset, 0..1.
         timeline: The timeline itself.
+        start: Seconds of silence before a recording.
+        voice: How a recording is spoken.
     """
 
     text: str
@@ -63,6 +64,8 @@ class Drive:
     preset: str = ""
     intensity: float = 1.0
     timeline: Timeline | None = None
+    start: float = 0.0
+    voice: Voice = Voice()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,28 +76,41 @@ class Drives:
         motions: One per drive, in their order, all at ``fps``.
         fps: Frames per second, ``Fraction`` or float.
         seconds: Length of the whole.
-        sound: The first clip among the drives that has sound.
+        sound: All recordings among the drives together, else the first clip that has sound.
         notes: Remarks for the user.
     """
 
     motions: tuple[FaceMotion, ...]
     fps: float
     seconds: float
-    sound: Path | None
+    sound: Path | Audio | None
     notes: tuple[str, ...]
 
 
-def parse_drive(text: str, *, person: int = 1) -> Drive:
+def parse_drive(text: str, *, person: int = 1, voice: Voice | None = None) -> Drive:
     """What ``text`` means as a drive; files are only looked at, not read.
 
     Args:
         text: See the module.
         person: Of a clip, if the text does not say.
+        voice: For recordings of speech; an error with any other drive.
 
     Raises:
         TroupeError: if it means nothing, saying what it could be.
     """
-    text = text.strip()
+    drive = _parsed(text.strip(), person)
+    if voice is None or voice == Voice():
+        return drive
+    if drive.kind != "speech":
+        raise TroupeError(
+            f"The drive '{drive.text}' speaks no text and has no voice",
+            f"it is a {drive.kind}; text, emotion and persona go with a recording of speech",
+            "Use a recording (.wav), or leave them out",
+        )
+    return replace(drive, voice=voice)
+
+
+def _parsed(text: str, person: int) -> Drive:
     if not text:
         raise TroupeError(
             "The drive is empty", "it must be a clip, a motion file, a timeline or a preset", "Name one"
@@ -105,6 +121,12 @@ def parse_drive(text: str, *, person: int = 1) -> Drive:
     numbered = re.fullmatch(r"(.+)#(\d{1,3})", text)
     if numbered and _exists(Path(numbered[1]).expanduser()):
         return _from_file(text, Path(numbered[1]).expanduser(), int(numbered[2]))
+    late = re.fullmatch(r"(.+)@(\d+(?:\.\d+)?)s?", text)
+    if late and _exists(Path(late[1]).expanduser()):
+        drive = _from_file(text, Path(late[1]).expanduser(), person)
+        if drive.kind == "speech":
+            _check_range(float(late[2]) or None, "start of the speech", MAX_SECONDS, "0")
+            return replace(drive, start=float(late[2]))
     if text[0] not in "{[" and _looks_like_file(text):
         check_input(numbered[1] if numbered else text, "drive")  # says that it is not there
     return _preset(text) or _timeline(text)
@@ -128,7 +150,7 @@ def _from_file(text: str, path: Path, person: int) -> Drive:
     path = check_input(path, "drive")
     suffix = path.suffix.lower()
     if suffix in _SOUNDS:
-        raise _no_speech(path)
+        return Drive(text, "speech", path)
     if suffix in _PICTURES:
         raise TroupeError(
             f"'{path.name}' cannot drive a face",
@@ -184,16 +206,8 @@ def _timeline(text: str) -> Drive:
 
 def _what_can_be() -> str:
     return (
-        "a clip, a motion file (.csv, .json, .npz), a timeline ('happy 0.8 @0.5-2.0; blink @1.2') "
+        "a clip, a recording of speech (.wav), a motion file (.csv, .json, .npz), a timeline ('happy 0.8 @0.5-2.0; blink @1.2') "
         f"or a preset ({', '.join(PRESETS)}, idle)"
-    )
-
-
-def _no_speech(path: Path) -> TroupeError:
-    return TroupeError(
-        f"'{path.name}' cannot drive a face yet",
-        "it is sound, and drives from speech are not built in",
-        "Use a clip of somebody who speaks, or a motion file, and give this file as the sound (--audio)",
     )
 
 
@@ -236,8 +250,9 @@ def open_drives(
     """Drives that play together, brought to one frame rate and length.
 
     The rate is that of the first clip or motion, else of the first timeline that has one, else 25. The length is
-    that of the longest clip, motion or timeline, else 4 seconds. What is shorter goes on: a preset lasts as long
-    as the whole, a timeline's face idles, a clip or motion holds its last frame or repeats.
+    that of the longest clip, recording, motion or timeline, else 4 seconds. What is shorter goes on: a preset lasts
+    as long as the whole, a timeline's face idles, who has spoken listens, a clip or motion holds its last frame or
+    repeats.
 
     Args:
         drives: Texts or parsed; a clip that several of them name is read once.
@@ -251,18 +266,28 @@ def open_drives(
     parsed = [parse_drive(d) if isinstance(d, str) else d for d in drives]
     _check_range(fps, "frame rate", MAX_RATE, "25 or 30")
     _check_range(seconds, "length in seconds", MAX_SECONDS, "the drive's own")
-    clips = _Clips(seconds, model_path, progress)
+    clips = Clips(seconds, model_path, progress)
     motions: dict[int, FaceMotion] = {}
+    recordings: dict[int, Recording] = {}
     for i, drive in enumerate(parsed):
         if drive.kind == "clip":
-            motions[i] = clips.motion(drive)
+            motions[i] = clips.motion(drive.path, drive.person)
         elif drive.kind == "motion":
             motions[i] = load_motion(drive.path)
+        elif drive.kind == "speech":
+            recordings[i] = read_recording(drive.path, drive.start, seconds)
     timelines = [d.timeline for d in parsed if d.timeline is not None]
     own = [m.fps for m in motions.values()] + [t.fps for t in timelines if t.fps]
     fps = fps or next((f for f in own if f <= MAX_RATE), min([*own, DEFAULT_FPS]))
     lengths = [m.duration for m in motions.values()] + [t.duration for t in timelines]
+    lengths += [r.seconds for r in recordings.values()]
     seconds = seconds or min(max(lengths, default=0.0), MAX_SECONDS) or DEFAULT_SECONDS
+    notes = list(clips.notes)
+    for i, recording in recordings.items():
+        # Two who speak do not blink together.
+        voice = replace(parsed[i].voice, seed=parsed[i].voice.seed + i)
+        motions[i], remarks = spoken(recording, voice, fps, seconds, progress)
+        notes += [f"{parsed[i].path.name}: {remark}" for remark in remarks]
     for i, drive in enumerate(parsed):
         if i not in motions:
             motions[i] = _written(drive, fps, seconds, loop)
@@ -273,7 +298,8 @@ def open_drives(
         motions[i].resample(fps, min(frames, max(1, round(motions[i].duration * fps))))
         for i in range(len(parsed))
     )
-    return Drives(together, fps, frames / fps, clips.sound, tuple(clips.notes))
+    sound = mixed(list(recordings.values()), frames / fps) if recordings else clips.sound
+    return Drives(together, fps, frames / fps, sound, tuple(notes))
 
 
 def _check_range(value: float | None, what: str, most: float, usual: str) -> None:
@@ -289,91 +315,3 @@ def _written(drive: Drive, fps: float, seconds: float, loop: bool) -> FaceMotion
         return preset_motion(drive.preset, drive.intensity, seconds=seconds, fps=fps)
     own = drive.timeline.duration
     return drive.timeline.motion(fps, min(own, seconds) if loop and own else seconds)
-
-
-class _Clips:
-    """Clips read for their faces, each once."""
-
-    def __init__(self, seconds: float | None, model_path: str | Path | None, progress: Progress | None):
-        self._seconds, self._model_path, self._progress = seconds, model_path, progress
-        self._read: dict[Path, tuple[Faces, float]] = {}
-        self._motions: dict[tuple[Path, int], FaceMotion] = {}
-        self.sound: Path | None = None
-        self.notes: list[str] = []
-
-    def motion(self, drive: Drive) -> FaceMotion:
-        path = drive.path
-        if path not in self._read:
-            self._read[path] = self._find(path)
-        if (path, drive.person) not in self._motions:
-            faces, fps = self._read[path]
-            track = _person(faces, drive.person, path)
-            self._motions[path, drive.person] = motion_from_track(track, fps, self._part(faces.frames))
-        return self._motions[path, drive.person]
-
-    def _find(self, path: Path) -> tuple[Faces, float]:
-        """Everybody in a clip; its frames are streamed, only landmarks are kept."""
-        with _open_clip(path) as clip:
-            if self._seconds is not None:
-                most = max(2, round(self._seconds * clip.rate))
-                frames, total = _first(clip, most), min(most, clip.frame_count or most)
-            else:
-                frames, total = clip, clip.frame_count
-
-            def found(done: int, _: int) -> None:
-                report(self._progress, done, max(round(total * (1 + _FIT_SHARE)), done))
-
-            faces = find_faces(frames, fps=clip.fps, model_path=self._model_path, progress=found)
-            if faces.frames < 2:
-                raise TroupeError(
-                    f"'{path.name}' cannot drive a face",
-                    "it has a single frame, nothing moves in it",
-                    "Use a longer clip",
-                )
-            require_faces(faces, f"the clip '{path.name}'")
-            self.notes.extend(clip.notes)
-            if clip.has_audio and self.sound is None:
-                self.sound = path
-            return faces, clip.fps
-
-    def _part(self, frames: int) -> Progress:
-        """The fit's progress as the rest of the clip's."""
-
-        def fitted(done: int, total: int) -> None:
-            whole = round(frames * (1 + _FIT_SHARE))
-            report(self._progress, frames + (whole - frames) * done // max(total, 1), whole)
-
-        return fitted
-
-
-def _first(frames, count: int):
-    for i, frame in enumerate(frames, 1):
-        yield frame
-        if i == count:
-            return
-
-
-def _open_clip(path: Path) -> VideoReader:
-    try:
-        return VideoReader(path)
-    except TroupeError:
-        try:
-            AudioReader(path).close()
-        except TroupeError:
-            has_sound = False
-        else:
-            has_sound = True
-        if has_sound:
-            raise _no_speech(path) from None
-        raise
-
-
-def _person(faces: Faces, number: int, path: Path):
-    if number <= len(faces):
-        return faces.person(number)
-    count = len(faces)
-    raise TroupeError(
-        f"Person {number} of the clip '{path.name}' does not exist",
-        f"{count} {'person was' if count == 1 else 'persons were'} found, numbered from the left",
-        f"Use '{path.name}#1' or another number up to {count}",
-    )

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from troupe.engine import drive as drives
+from troupe.engine import drive_clips
 from troupe.engine.drive import open_drive, open_drives, parse_drive
+from troupe.engine.drive_speech import Recording, Voice, mixed
 from troupe.engine.errors import TroupeError
 from troupe.engine.faces import Face, Faces, FaceTrack
 from troupe.engine.motion import FaceMotion
@@ -56,8 +57,8 @@ def two_people(monkeypatch) -> list:
         weights = np.full((len(track.faces), 52), track.person / 10, np.float32)
         return FaceMotion(weights, np.zeros((len(weights), 6), np.float32), fps)
 
-    monkeypatch.setattr(drives, "find_faces", find)
-    monkeypatch.setattr(drives, "motion_from_track", fit)
+    monkeypatch.setattr(drive_clips, "find_faces", find)
+    monkeypatch.setattr(drive_clips, "motion_from_track", fit)
     return calls
 
 
@@ -105,7 +106,7 @@ def test_files_come_first(tmp_path, monkeypatch, clip):
         ("  ", "empty"),
         ("hapy", "Perhaps 'happy'"),
         ("hapy 0.4", "Perhaps 'happy'"),
-        ("mouse", "no such file, preset or timeline.*a clip, a motion file"),
+        ("mouse", "no such file, preset or timeline.*a clip, a recording"),
         ("happy:3", "intensity 3"),
         ("happy:-1", "intensity -1"),
         ("happy @", "Item 1"),
@@ -123,10 +124,6 @@ def test_what_means_nothing(text, words):
 
 
 def test_files_that_cannot_drive(tmp_path, clip):
-    for name in ("talk.wav", "talk.mp3"):
-        (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(TroupeError, match="speech are not built in"):
-            parse_drive(str(tmp_path / name))
     (tmp_path / "face.jpg").write_bytes(b"x")
     with pytest.raises(TroupeError, match="still picture"):
         parse_drive(str(tmp_path / "face.jpg"))
@@ -151,8 +148,33 @@ def test_sound_in_a_clip_s_clothes(tmp_path):
         frame.sample_rate = 16000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(TroupeError, match="speech are not built in"):
+    with pytest.raises(TroupeError, match="holds sound only"):
         open_drive(str(tmp_path / "sound.mp4"))
+
+
+def test_recordings_of_speech(tmp_path, clip):
+    path = tmp_path / "talk.wav"
+    path.write_bytes(b"x")
+    drive = parse_drive(str(path), voice=Voice(emotion="sad"))
+    assert (drive.kind, drive.path, drive.start, drive.voice.emotion) == ("speech", path, 0, "sad")
+    assert parse_drive(f"{path}@2.5").start == 2.5 and parse_drive(f"{path}@3s").path == path
+    with pytest.raises(TroupeError, match="goes? with a recording|has no voice"):
+        parse_drive(str(clip), voice=Voice(persona="calm"))
+    with pytest.raises(TroupeError, match="start of the speech"):
+        parse_drive(f"{path}@99999")
+
+
+@given(starts=st.lists(st.floats(0, 2), min_size=1, max_size=3), rates=st.sampled_from([16000, 44100, 48000]))
+@settings(max_examples=15)
+def test_recordings_are_heard_together_in_their_time(starts, rates):
+    audio = Audio(np.full((1, rates // 2), 0.3, np.float32), rates)
+    sound = mixed([Recording(audio, s) for s in starts], 3.0)
+    level = np.abs(sound.samples[0])
+    assert level.max() <= 1
+    at = np.arange(len(level)) / sound.rate
+    speaks = sum(((at > s + 0.02) & (at < s + 0.48)).astype(int) for s in starts)
+    silent = np.all([(at < s - 0.02) | (at > s + 0.52) for s in starts], 0)
+    assert (level[speaks > 0] > 0.1).all() and (level[silent] < 0.02).all()
 
 
 def test_one_drive_alone(tmp_path):
@@ -210,7 +232,7 @@ def test_clips_that_cannot_drive(tmp_path, clip, two_people, monkeypatch):
     with pytest.raises(TroupeError, match="single frame"):
         open_drive(str(tmp_path / "one.mp4"))
     nobody = lambda frames, **_: Faces((), 64, 64, sum(1 for _ in frames), 25)  # noqa: E731
-    monkeypatch.setattr(drives, "find_faces", nobody)
+    monkeypatch.setattr(drive_clips, "find_faces", nobody)
     with pytest.raises(TroupeError, match="No face found in the clip 'clip.mp4'"):
         open_drive(str(clip))
 
