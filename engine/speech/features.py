@@ -121,23 +121,20 @@ def loudness(mel: np.ndarray) -> np.ndarray:
     return np.log(np.exp(mel.astype(np.float64)).mean(-1))
 
 
-def level_step(level: np.ndarray | float, loud: np.ndarray | float) -> np.ndarray:
-    """The running level one frame later, for arrays of streams side by side."""
-    above = loud - level
-    slow = np.where(above > -PAUSE, _DOWN * above, -_SINK)
-    return np.maximum(level + np.where(above > 0, _UP * above, slow), FLOOR)
-
-
 def scaled(mel: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Features of log-mel frames ``[..., BANDS]`` and their running level ``[...]``: float32, about -2.6 to 2."""
     return ((np.maximum(mel - level[..., None], LOWEST_FEATURE) - CENTRE) / SCALE).astype(np.float32)
 
 
 class GainControl:
-    """Takes the loudness of the recording out of log-mel frames, forward in time, in pieces of any length."""
+    """Takes the loudness of the recording out of log-mel frames, forward in time, in pieces of any length.
 
-    def __init__(self) -> None:
-        self.level = FLOOR
+    Args:
+        level: Where the running level begins; at the start of a stream nothing has been heard yet.
+    """
+
+    def __init__(self, level: float = FLOOR) -> None:
+        self.level = level
 
     def push(self, mel: np.ndarray) -> np.ndarray:
         """Log-mel frames float32 ``[n, BANDS]`` to features float32 ``[n, BANDS]``."""

@@ -16,10 +16,8 @@ from troupe.engine.speech.features import (
     LOWEST,
     MEL_FPS,
     SILENCE,
+    GainControl,
     decibels,
-    level_step,
-    loudness,
-    scaled,
 )
 
 SILENT = float(np.log(SILENCE))
@@ -49,7 +47,7 @@ def powers(mel: np.ndarray) -> np.ndarray:
 
 
 def logs(power: np.ndarray) -> np.ndarray:
-    return np.log(power + np.float32(SILENCE))
+    return np.log(np.maximum(power, np.float32(SILENCE)))
 
 
 def speech_level(mel: np.ndarray) -> np.ndarray:
@@ -118,7 +116,7 @@ def room(mel: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarr
     return logs(out)
 
 
-def _noise(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def noise_like(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Power of noise of any colour ``[B, N, BANDS]``, mean about 1, steady or swelling."""
     count, frames, _ = mel.shape
     slope = rng.uniform(-2.2, 0.6, (count, 1))
@@ -143,7 +141,7 @@ def noise(mel: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndar
     noisy = rng.random(count) < 0.35 + 0.35 * strength
     clean = CLEANEST - 10
     under = rng.uniform(clean - (clean - NOISIEST) * strength, CLEANEST, count)
-    power = _noise(mel, rng)
+    power = noise_like(mel, rng)
     babble = rng.random(count) < 0.25
     if babble.any():
         # Three of the other items at once, from another moment on; never louder than 8 dB under the speech.
@@ -170,11 +168,7 @@ def levelled(mel: np.ndarray, rng: np.random.Generator, from_start: np.ndarray) 
     is about right."""
     about = speech_level(mel) + rng.uniform(-2.0, 1.0, len(mel))
     level = np.where(from_start, FLOOR, np.maximum(about, FLOOR))
-    loud = loudness(mel)
-    levels = np.empty(loud.shape)
-    for n in range(mel.shape[1]):
-        levels[:, n] = level = level_step(level, loud[:, n])
-    return scaled(mel, levels)
+    return np.stack([GainControl(float(first)).push(item) for first, item in zip(level, mel)])
 
 
 def augmented(

@@ -41,7 +41,7 @@ class Plan:
     steps: int = 60000
     seed: int = 0
     items: int = 12
-    rate: float = 2e-3
+    rate: float = 5e-3
     warmup: int = 400
     ramp: int = 15000  # steps until the augmentation has its full strength
     decay: float = 0.01
@@ -171,7 +171,7 @@ class Run:
         flat = [p for p in self.network.parameters() if p.ndim < 2]
         matrices = [p for p in self.network.parameters() if p.ndim >= 2]
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": flat, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, plan.rate, betas=(0.9, 0.98), foreach=True)
+        self.optimizer = torch.optim.AdamW(groups, plan.rate, betas=(0.9, 0.98), fused=True)
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step; its losses."""

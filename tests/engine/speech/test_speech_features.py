@@ -102,15 +102,6 @@ def test_a_quieter_speaker_is_followed_within_seconds():
     assert np.abs(features[1550:1600] - features[300:350]).mean() < 0.35
 
 
-def test_level_step_is_what_gain_control_does():
-    mel = F.log_mel(voice_like(3.0))
-    level, levels = np.float64(F.FLOOR), []
-    for loud in F.loudness(mel):
-        level = F.level_step(level, loud)
-        levels.append(level)
-    np.testing.assert_array_equal(F.scaled(mel, np.array(levels)), F.normalise(mel))
-
-
 @pytest.mark.parametrize("rate", [4000, 8000, 11025, 16000, 22050, 44100, 44056, 48000, 96000, 192000])
 def test_a_tone_keeps_pitch_phase_and_level_at_any_rate(rate):
     tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
