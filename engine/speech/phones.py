@@ -10,19 +10,16 @@ that an International Phonetic Alphabet symbol of any language maps to one class
 
 from __future__ import annotations
 
-import ctypes
 import re
-import threading
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from ..errors import TroupeError
 from ..motion.names import find_name
+from .espeak import reader
 
 PHONES: tuple[str, ...] = (
     "sil",
@@ -217,7 +214,7 @@ def phonemise(text: str, language: str = "english") -> Phones:
     classes: list[int] = []
     words: list[Word] = []
     unknown: list[str] = []
-    with _espeak(voice) as read:
+    with reader(voice) as read:
         for clause in clauses:
             for (word, start), symbols in zip(clause, _read_clause(clause, read)):
                 first = len(classes)
@@ -313,65 +310,3 @@ def _aligned(symbols: list[str], others: list[str]) -> list[int]:
             i -= 1
             places[i] = max(j - 1, 0)
     return places
-
-
-# --- espeak-ng ------------------------------------------------------------------------------------------------
-
-_LIBRARIES = (
-    "libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "/opt/homebrew/lib/libespeak-ng.dylib",
-    "/usr/local/lib/libespeak-ng.dylib", "libespeak-ng.dll", r"C:\Program Files\eSpeak NG\libespeak-ng.dll",
-)  # fmt: skip
-_LOCK = threading.Lock()
-_SYNCHRONOUS, _DONT_EXIT, _UTF8, _IPA_PARTED = 2, 0x8000, 1, 0x02 | (ord("_") << 8)
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    """espeak-ng, initialised; the package ``espeakng_loader`` brings one where the system has none."""
-    candidates: list[tuple[str, str | None]] = [(name, None) for name in _LIBRARIES]
-    try:
-        import espeakng_loader
-
-        candidates.append((espeakng_loader.get_library_path(), espeakng_loader.get_data_path()))
-    except ImportError:
-        pass
-    for name, data in candidates:
-        try:
-            library = ctypes.CDLL(name)
-        except OSError:
-            continue
-        if library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode() if data else None, _DONT_EXIT) > 0:
-            library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-            library.espeak_TextToPhonemes.argtypes = [
-                ctypes.POINTER(ctypes.c_char_p),
-                ctypes.c_int,
-                ctypes.c_int,
-            ]
-            return library
-    raise TroupeError(
-        "The text cannot be turned into sounds",
-        "espeak-ng is not installed",
-        "Install it (Debian: apt install libespeak-ng1; macOS: brew install espeak-ng; Windows: its installer; or "
-        "pip install espeakng-loader), or leave the text out",
-    )
-
-
-@contextmanager
-def _espeak(voice: str) -> Iterator[Callable[[str], list[str]]]:
-    """A function that reads a clause as symbols; one thread at a time, the library has one voice."""
-    with _LOCK:
-        library = _library()
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise TroupeError(
-                f"The text cannot be read in the voice '{voice}'",
-                "this espeak-ng does not have it",
-                "Install espeak-ng's language data, or leave the text out",
-            )
-
-        def read(clause: str) -> list[str]:
-            rest, spoken = ctypes.c_char_p(clause.encode("utf-8")), []
-            while rest:
-                spoken.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA_PARTED).decode())
-            return [s for s in " ".join(spoken).replace("_", " ").split() if not s.startswith("(")]
-
-        yield read

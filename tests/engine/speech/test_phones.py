@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from troupe.engine.errors import TroupeError
+from troupe.engine.speech import espeak as library
 from troupe.engine.speech import phones
 from troupe.engine.speech.phones import LANGUAGES, PHONES, SIL, of_espeak, of_ipa, phonemise
 
@@ -17,15 +18,7 @@ def names(classes) -> str:
     return " ".join(PHONES[c] for c in classes)
 
 
-def has_espeak() -> bool:
-    try:
-        phones._library()
-    except TroupeError:
-        return False
-    return True
-
-
-espeak = pytest.mark.skipif(not has_espeak(), reason="espeak-ng's library is not installed")
+espeak = pytest.mark.skipif(not library.installed(), reason="espeak-ng's library is not installed")
 
 
 @pytest.mark.parametrize(
@@ -147,10 +140,10 @@ def test_without_espeak_there_is_a_clear_error(monkeypatch):
     def nothing(name):
         raise OSError(name)
 
-    phones._library.cache_clear()
+    library._library.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", nothing)
     try:
         with pytest.raises(TroupeError, match="espeak-ng is not installed"):
             phonemise("hello", "en")
     finally:
-        phones._library.cache_clear()
+        library._library.cache_clear()
