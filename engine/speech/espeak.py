@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -74,6 +75,16 @@ def _library() -> tuple[ctypes.CDLL, int]:
     )
 
 
+@cache
+def _variants() -> frozenset[str]:
+    """What may stand behind the plus of a voice."""
+    library, data = _library()[0], ctypes.c_char_p()
+    library.espeak_Info.restype = ctypes.c_char_p
+    library.espeak_Info(ctypes.byref(data))
+    folder = Path((data.value or b"").decode()) / "voices" / "!v"
+    return frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
 def installed() -> bool:
     """Whether there is an espeak-ng to use."""
     try:
@@ -92,7 +103,8 @@ def espeak(voice: str) -> Iterator[ctypes.CDLL]:
     """
     with _LOCK:
         library, _ = _library()
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        known = "+" not in voice or voice.partition("+")[2] in _variants()  # of others it takes no notice
+        if not known or library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise TroupeError(
                 f"espeak-ng cannot speak in the voice '{voice}'",
                 "this installation does not have it",

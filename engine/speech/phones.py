@@ -192,6 +192,15 @@ def language_of(name: str) -> str:
     return find_name(name, LANGUAGES, "language", _ALIASES)
 
 
+def voice_of(language: str) -> str:
+    """The espeak-ng voice of a language.
+
+    Raises:
+        TroupeError: listing the languages.
+    """
+    return _VOICES[language_of(language)][0]
+
+
 def phonemise(text: str, language: str = "english") -> Phones:
     """The sounds of a text, as espeak-ng reads it.
 
