@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import TroupeError
@@ -78,20 +79,26 @@ class Script:
     pauses: tuple[Pause, ...] = ()
 
     def mix_at(self, character: int) -> dict[str, float]:
-        """The emotions at a character of ``text``, each in 0..1, together at most 1.
+        """The emotions at a character of ``text``, see ``mixed``."""
+        return mixed(s for s in self.spans if s.start <= character < s.end)
 
-        Inner tags come on top of outer ones; the same emotion again replaces, ``neutral`` calms all that is around it.
-        """
-        mix: dict[str, float] = {}
-        for span in self.spans:
-            if not span.start <= character < span.end or span.name not in EMOTIONS:
-                continue
-            if span.name == "neutral":
-                mix = {name: value * (1 - span.value) for name, value in mix.items()}
-            else:
-                mix[span.name] = span.value
-        total = max(1.0, sum(mix.values()))
-        return {name: value / total for name, value in mix.items() if value > 0}
+
+def mixed(spans: Iterable[Span]) -> dict[str, float]:
+    """Emotions that hold at the same time as one mix: each 0 to 1, together at most 1.
+
+    Inner tags come on top of outer ones; the same emotion again replaces, ``neutral`` calms all that is around it.
+
+    Args:
+        spans: Outer before inner; what is no emotion does not count.
+    """
+    mix: dict[str, float] = {}
+    for span in spans:
+        if span.name == "neutral":
+            mix = {name: value * (1 - span.value) for name, value in mix.items()}
+        elif span.name in EMOTIONS:
+            mix[span.name] = span.value
+    total = max(1.0, sum(mix.values()))
+    return {name: value / total for name, value in mix.items() if value > 0}
 
 
 def parse_script(text: str) -> Script:
