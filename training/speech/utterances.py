@@ -56,10 +56,19 @@ class Utterance:
     about: dict[str, str]
 
 
-def speak(part: Part, rng: np.random.Generator, seconds: float) -> list[Utterance]:
-    """Utterances of a part, at least so many seconds of them."""
+def speak(
+    part: Part, rng: np.random.Generator, seconds: float, may_say: Callable[[], bool] = lambda: True
+) -> list[Utterance]:
+    """Utterances of a part, at least so many seconds of them.
+
+    Args:
+        part: Who speaks what.
+        rng: Chance.
+        seconds: At least.
+        may_say: Called before each sentence of espeak-ng, which may end the process; if false it is left out.
+    """
     made, found = 0.0, []
-    for one in _endless(part, rng):
+    for one in _endless(part, rng, may_say):
         if one is not None:
             made += len(one.target) / FPS
             found.append(one)
@@ -68,7 +77,7 @@ def speak(part: Part, rng: np.random.Generator, seconds: float) -> list[Utteranc
     return found
 
 
-def _endless(part: Part, rng: np.random.Generator) -> Iterator[Utterance | None]:
+def _endless(part: Part, rng: np.random.Generator, may_say: Callable[[], bool]) -> Iterator[Utterance | None]:
     espeak = synth.Espeak() if part.variants else None
     while True:
         if part.festival:
@@ -78,19 +87,22 @@ def _endless(part: Part, rng: np.random.Generator) -> Iterator[Utterance | None]
         elif espeak is None or rng.random() < part.flite_share:
             yield _flite_utterance(rng, part)
         else:
-            yield _espeak_utterance(rng, part, espeak)
+            yield _espeak_utterance(rng, part, espeak, may_say)
 
 
-def _espeak_utterance(rng: np.random.Generator, part: Part, espeak: synth.Espeak) -> Utterance | None:
+def _espeak_utterance(
+    rng: np.random.Generator, part: Part, espeak: synth.Espeak, may_say: Callable[[], bool]
+) -> Utterance | None:
     weights = np.array([_WEIGHTS.get(name, 1.0) for name in part.languages])
     name = str(rng.choice(part.languages, p=weights / weights.sum()))
     voice, variant = str(rng.choice(corpus.LANGUAGES[name].voices)), str(rng.choice(part.variants))
     text = corpus.sentence(rng, name, test=part.test)
     # Wide: sad and calm people speak slowly and flat, happy and angry ones fast and with a large range.
-    spoken = espeak.say(
-        text, voice + ("+" + variant if variant else ""), rate=int(np.clip(rng.normal(168, 28), 105, 245)),
-        pitch=int(rng.integers(12, 89)), range_=int(rng.integers(5, 96)), wordgap=int(rng.choice([0, 0, 0, 0, 1, 3, 8])),
-    )  # fmt: skip
+    how = {"rate": int(np.clip(rng.normal(168, 28), 105, 245)), "pitch": int(rng.integers(12, 89))}
+    how |= {"range_": int(rng.integers(5, 96)), "wordgap": int(rng.choice([0, 0, 0, 0, 1, 3, 8]))}
+    if not may_say():
+        return None
+    spoken = espeak.say(text, voice + ("+" + variant if variant else ""), **how)
     about = {"voice": variant, "language": voice, "source": "espeak-ng", "text": text}
     return _checked(rng, spoken, spoken.rate, synth.segments(spoken, voice), about, part)
 
