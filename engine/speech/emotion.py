@@ -147,12 +147,15 @@ def _span(part: str) -> tuple[float, float, np.ndarray]:
             f"The emotion '{part[:60]}' cannot be read", "it is not 'name:weight@start-end'", _EXAMPLE
         )
     start, end = float(found["start"] or 0), float(found["end"] or np.inf)
-    timed = "@" in part
-    if timed and not (found["start"] or found["end"]):
+    if "@" in part and not (found["start"] or found["end"]):
         raise TroupeError(f"The emotion '{part[:60]}' cannot be read", "no time follows the '@'", _EXAMPLE)
-    if end <= start or (found["end"] and not found["dash"]):
+    if found["end"] and not found["dash"]:
         raise TroupeError(
-            f"The emotion '{part[:60]}' cannot be read", f"its time must end after {start:g} s", _EXAMPLE
+            f"The emotion '{part[:60]}' cannot be read", "its times lack a '-' between them", _EXAMPLE
+        )
+    if end <= start:
+        raise TroupeError(
+            f"The emotion '{part[:60]}' cannot be read", f"it ends before {start:g} s", _EXAMPLE
         )
     mix = np.zeros(len(EMOTIONS), np.float32)
     for one in found["mix"].split("+"):
@@ -206,10 +209,12 @@ class Feelings:
 
     def step(self, first: int, count: int) -> np.ndarray:
         """Mixes float32 ``[count, 8]`` of frames ``first`` on; call it for all frames in order."""
+        stages = self._stages
+        if len(self.track.times) == 1 and (stages == self.track.mixes[0]).all():
+            return np.repeat(self.track.mixes, count, 0)
         goals = self.track.sample((first + np.arange(count)) / CHANNEL_FPS + LEAD)
         out = np.empty((count, len(EMOTIONS)), np.float32)
         for row, goal in zip(out, goals):
-            stages = self._stages
             if np.abs(stages - goal).max() < _SETTLED:
                 stages[:] = goal
             else:

@@ -20,8 +20,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "articulation": (0.5, 1.5), "range": (0.4, 1.6), "smile": (0.0, 1.0), "asymmetry": (-1.0, 1.0),
     "blink_rate": (0.0, 60.0), "brow_rate": (0.0, 40.0), "head": (0.0, 2.0), "gaze": (0.0, 2.0),
 }  # fmt: skip
-MAX_BYTES = 65_536
+MAX_LENGTH = 20_000  # characters
 _MAX_NAME = 80
+_HOW = "Write for example 'name: anna', 'range: 1.2', 'blink_rate: 20' on lines of their own"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,20 @@ def persona_from(values: Mapping[str, object], label: str = "The persona") -> Pe
     return Persona(**{"name": "custom", **values})
 
 
-_HOW = "Write for example 'name: anna', 'range: 1.2', 'blink_rate: 20' on lines of their own"
+def parse_persona(text: str, label: str = "The persona") -> dict[str, object]:
+    """The entries of a persona written as YAML or JSON, for ``persona_from``.
+
+    Raises:
+        TroupeError: if the text cannot be read, or is no valid persona.
+    """
+    if len(text) > MAX_LENGTH:
+        raise TroupeError(f"{label} cannot be read", f"it is longer than {MAX_LENGTH} characters", _HOW)
+    try:
+        values = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+    except (ValueError, RecursionError) as error:  # JSON's errors are such, too
+        raise TroupeError(f"{label} cannot be read", " ".join(str(error).split())[:200], _HOW) from None
+    persona_from(values, label)
+    return values
 
 
 def load_persona(name_or_path: str | Path) -> Persona:
@@ -135,31 +149,18 @@ def load_persona(name_or_path: str | Path) -> Persona:
             or out of range.
     """
     path = Path(name_or_path).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml", ".json"):
-        return persona_from(_read(path), f"'{path.name}'")
-    return PERSONAS[find_name(str(name_or_path), PERSONAS, "persona", _ALIASES)]
-
-
-def _read(path: Path) -> object:
-    def unreadable(why: str) -> TroupeError:
-        return TroupeError(f"The persona '{path.name}' cannot be read", why, _HOW)
-
+    if path.suffix.lower() not in (".yaml", ".yml", ".json"):
+        return PERSONAS[find_name(str(name_or_path), PERSONAS, "persona", _ALIASES)]
+    label = f"The persona '{path.name}'"
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # a name may also hold a zero byte
+            text = file.read(4 * MAX_LENGTH).decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # no such file; or no text, or a zero byte in the name
+        why = getattr(error, "strerror", None) or str(error)
         raise TroupeError(
-            f"The persona '{path.name}' cannot be read",
-            getattr(error, "strerror", None) or str(error),
-            f"Use {', '.join(PERSONAS)}, or a file that exists",
+            f"{label} cannot be read", why, f"Use {', '.join(PERSONAS)}, or a text file"
         ) from None
-    if len(content) > MAX_BYTES:
-        raise unreadable(f"it is longer than {MAX_BYTES} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-        return json.loads(text) if path.suffix.lower() == ".json" else _yaml(text)
-    except (ValueError, RecursionError) as error:  # also what is wrong with JSON and UTF-8
-        raise unreadable(str(error)[:200]) from None
+    return persona_from({"name": path.stem[:_MAX_NAME], **parse_persona(text, label)}, label)
 
 
 def _yaml(text: str) -> object:
@@ -174,4 +175,4 @@ def _yaml(text: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(error) from None

@@ -21,13 +21,14 @@ VOICED, PITCH, FORCE, SPEAKING = range(4)
 WIDTH = 4
 
 _THIN = 4
-_STEP = RATE // FPS  # samples of a row
-_KEPT = _STEP // _THIN  # of them after thinning
-_TAPS = 64
+_ROW = RATE // FPS  # samples
+_STEP = 2 * _ROW  # pitch and force are taken at every other row, which is often enough for syllables
+_KEPT = _STEP // _THIN  # of these samples after thinning
+_TAPS = 40
 _LOWEST, _HIGHEST = 60.0, 480.0  # Hz
 _LONG, _SHORT = int(RATE / _THIN / _LOWEST), int(RATE / _THIN / _HIGHEST)
-_WINDOW = 2 * _KEPT  # 40 ms
-_CLEAR = 0.6  # of the autocorrelation's peak, to be a voice
+_WINDOW = _KEPT  # 40 ms
+_CLEAR, _CERTAIN = 0.6, 0.8  # of the autocorrelation's peak, to be a voice: as one goes on, as one begins
 _FIRST = (
     0.87  # of the highest peak: the first one that reaches this is the period, later ones are its multiples
 )
@@ -38,12 +39,14 @@ _FALL, _RISE = (
     0.1,
     1.5,
 )  # seconds in which the background is followed down; dB a second in which it is followed up
-_SETTLE = 10  # rows in which it is followed up as quickly
-_HANG = 10  # rows that speaking goes on after the last voice
+_SETTLE = 5  # steps in which it is followed up as quickly
+_HANG = 5  # steps that speaking goes on after the last voice
 _MEMORY = 8.0  # seconds that mean and spread remember
 _LEAST_PITCH, _LEAST_FORCE = 2.0, 4.0  # semitones and dB: the least spread anybody is credited with
-_LEAP = 7.0  # semitones from row to row that no voice leaps: a click, or an octave misheard
+_LEAP = 7.0  # semitones from step to step that no voice leaps: a click, or an octave misheard
 _MOST = 3.0  # deviations
+_KNOWN = 8  # steps after which deviations count in full
+_QUICK = 1.0 - exp(-_STEP / (RATE * _FALL))
 
 
 def _low_pass() -> np.ndarray:
@@ -65,14 +68,15 @@ class _Running:
     def place(self, value: float) -> float:
         """Where ``value`` lies, in deviations from the mean, before it is counted in."""
         self._count += 1
-        share = max(1.0 / self._count, 1.0 / (_MEMORY * FPS))
+        share = max(1.0 / self._count, _STEP / (RATE * _MEMORY))
         if self._count == 1:
             self._mean, self._square = value, 0.0
         off = value - self._mean
         spread = max(self._square**0.5, self._least)
         self._mean += share * off
         self._square += share * (off * off - self._square)
-        return min(max(off / spread, -_MOST), _MOST)
+        known = min(self._count / _KNOWN, 1.0)  # nobody is known by the first sound
+        return known * min(max(off / spread, -_MOST), _MOST)
 
 
 class Prosody:
@@ -83,9 +87,10 @@ class Prosody:
         self._tail = np.zeros(_TAPS - _THIN)
         self._thin = np.zeros(_WINDOW + _LONG)
         self._pitch, self._force = _Running(_LEAST_PITCH), _Running(_LEAST_FORCE)
-        self._background, self._rows = 0.0, 0
-        self._last_pitch: float | None = None
+        self._background, self._steps = 0.0, 0
+        self._last: float | None = None
         self._since_voice = _HANG
+        self._half, self._heard = False, (0.0, 0.0, 0.0, 0.0)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Rows that are complete with these samples.
@@ -94,29 +99,31 @@ class Prosody:
             samples: Finite ``[S]`` at 16 kHz, full scale 1.
 
         Returns:
-            float32 ``[n, 4]``, columns ``VOICED``, ``PITCH``, ``FORCE``, ``SPEAKING``. Row ``n`` is heard in the 60 ms
+            float32 ``[n, 4]``, columns ``VOICED``, ``PITCH``, ``FORCE``, ``SPEAKING``. Row ``n`` is heard in the 80 ms
             that end at ``(n + 1) / 50`` seconds.
         """
         sound = np.concatenate([self._rest, np.asarray(samples, np.float32)])
-        count = len(sound) // _STEP
-        self._rest = sound[count * _STEP :].copy()
-        return np.array(
-            [self._row(sound[i * _STEP : (i + 1) * _STEP]) for i in range(count)], np.float32
-        ).reshape(count, WIDTH)
+        heard, at = [], 0  # where the step that is not over yet begins
+        while len(sound) - at >= (_STEP if self._half else _ROW):
+            if self._half:
+                self._heard = self._step(sound[at : at + _STEP])
+                at += _STEP
+            self._half = not self._half
+            heard.append(self._heard)
+        self._rest = sound[at:].copy()
+        return np.array(heard, np.float32).reshape(len(heard), WIDTH)
 
-    def _row(self, sound: np.ndarray) -> tuple[float, float, float, float]:
+    def _step(self, sound: np.ndarray) -> tuple[float, float, float, float]:
         line = np.concatenate([self._tail, sound])
         self._tail = line[_STEP:]
         self._thin = np.concatenate([self._thin[_KEPT:], np.convolve(line, _FILTER, "valid")[::_THIN]])
-        heard = self._thin - self._thin.mean()
+        heard = self._thin - self._thin.sum() / len(self._thin)
         squares = heard * heard
-        power = float(squares[_LONG:].sum()) / _WINDOW
-        level = 10.0 * log10(power + 1e-12)
-        loud = self._is_loud(level)
-        pitch = self._pitch_of(heard, squares) if loud else None
-        last, self._last_pitch = self._last_pitch, pitch
-        if last is None or pitch is None or abs(pitch - last) > _LEAP:
-            pitch = None  # one row alone is no voice
+        level = 10.0 * log10(float(squares[_LONG:].sum()) / _WINDOW + 1e-12)
+        pitch, clear = _pitch_of(heard, squares) if self._is_loud(level) else (None, 0.0)
+        last, self._last = self._last, pitch
+        if pitch is not None and (clear < _CERTAIN if last is None else abs(pitch - last) > _LEAP):
+            pitch = None  # believed if it goes on from there
         if pitch is None:
             self._since_voice += 1
             return 0.0, 0.0, 0.0, float(self._since_voice < _HANG)
@@ -125,32 +132,36 @@ class Prosody:
 
     def _is_loud(self, level: float) -> bool:
         """Whether the level stands out; follows the background."""
-        quick = 1.0 - exp(-1.0 / (FPS * _FALL))
-        self._rows += 1
-        if self._rows == 1:
+        self._steps += 1
+        if self._steps == 1:
             self._background = level
         off = level - self._background
-        if off < 0 or self._rows < _SETTLE:
-            self._background += quick * off
+        if off < 0 or self._steps < _SETTLE:
+            self._background += _QUICK * off
         else:
-            self._background += min(off, _RISE / FPS)
+            self._background += min(off, _RISE * _STEP / RATE)
         return level > max(_QUIET, self._background + _ABOVE)
 
-    @staticmethod
-    def _pitch_of(heard: np.ndarray, squares: np.ndarray) -> float | None:
-        """Semitones of the voice's pitch above 1 Hz, or None without a voice."""
-        same = np.correlate(heard, heard[_LONG:], "valid")[::-1]  # by lag, from 0
-        before = np.concatenate([[0.0], np.cumsum(squares)])
-        power = (before[_WINDOW:] - before[: _LONG + 1])[::-1]
-        near = (2.0 * same / (power[0] + power + 1e-20))[_SHORT - 1 :]
-        peak = (near[1:-1] > near[:-2]) & (near[1:-1] >= near[2:])
-        found = np.flatnonzero(
-            peak & (near[1:-1] >= _FIRST * near[1:-1][peak].max(initial=1.0 / _FIRST * _CLEAR))
-        )
-        if not len(found):
-            return None
-        at = int(found[0]) + 1
-        left, here, right = near[at - 1 : at + 2].tolist()
-        bend = left - 2 * here + right
-        lag = _SHORT - 1 + at + (0.5 * (left - right) / bend if bend < 0 else 0.0)
-        return 12.0 * log2(RATE / _THIN / lag)
+
+def _pitch_of(heard: np.ndarray, squares: np.ndarray) -> tuple[float | None, float]:
+    """Semitones of the voice's pitch above 1 Hz, or None without a voice; and how clear it is (0..1).
+
+    Args:
+        heard: Thinned sound of ``_WINDOW + _LONG`` samples; ``squares`` the same squared.
+    """
+    same = np.correlate(heard, heard[_LONG:], "valid")[::-1]  # by lag, from 0
+    before = np.cumsum(squares)
+    power = before[_WINDOW - 1 :].copy()
+    power[1:] -= before[:_LONG]
+    power = power[::-1]
+    near = 2.0 * same[_SHORT - 1 :] / (power[0] + power[_SHORT - 1 :] + 1e-20)
+    values = near.tolist()  # few enough for a plain loop to be quicker than arrays
+    tops = [i for i in range(1, len(values) - 1) if values[i - 1] < values[i] >= values[i + 1]]
+    clear = max((values[i] for i in tops), default=0.0)
+    if clear < _CLEAR:
+        return None, clear
+    at = next(i for i in tops if values[i] >= _FIRST * clear)
+    left, here, right = values[at - 1 : at + 2]
+    bend = left - 2 * here + right
+    lag = _SHORT - 1 + at + (0.5 * (left - right) / bend if bend < 0 else 0.0)
+    return 12.0 * log2(RATE / _THIN / lag), clear
