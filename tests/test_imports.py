@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("engine", "kernels", "host", "nodes")
 SOURCES = sorted(
-    [p for layer in LAYERS for p in (ROOT / layer).rglob("*.py")]
-    + [p for name in ("__init__", "__main__", "cli") for p in ROOT.glob(name + ".py")]
+    [p for folder in (*LAYERS, "cli") for p in (ROOT / folder).rglob("*.py")]
+    + [p for name in ("__init__", "__main__") for p in ROOT.glob(name + ".py")]
 )
 MAX_LINES = 400
 

@@ -23,19 +23,23 @@ import re
 import socket
 import struct
 from dataclasses import dataclass, replace
+from datetime import datetime
 from fractions import Fraction
+from time import monotonic, sleep
 from typing import TextIO
 from uuid import uuid4
 
 import numpy as np
 
 from ..errors import TroupeError
-from .face_motion import BLENDSHAPES, HEAD, INDEX
+from ..progress import Progress, report
+from .face_motion import BLENDSHAPES, HEAD, INDEX, FaceMotion, frame_count
 from .live_link import EYES, SHAPES, TURNS, eye_angles, head_turns
 
 PORT = 11111
 VERSION = 6
 DAY = 86400
+FASTEST = 240  # frames per second
 MAX_NAME = 255  # bytes: what fits the receiver's buffer
 
 _SWAPPED = {"JawLeft": "JawRight", "MouthLeft": "MouthRight"}
@@ -204,7 +208,7 @@ class LiveLinkSender:
         address: ``udp://host[:port]``.
         rate: Frames per second, told in every packet.
         subject: The name to choose in Unreal.
-        day: Seconds since midnight of time 0.
+        day: Seconds since midnight of time 0; by the first frame and this machine's clock unless given.
 
     Attributes:
         sent, lost: Packets that left, and that the network refused.
@@ -213,7 +217,7 @@ class LiveLinkSender:
         TroupeError: if the address is wrong or has no such host.
     """
 
-    def __init__(self, address: str, rate: Fraction, subject: str = "Troupe", day: float = 0.0):
+    def __init__(self, address: str, rate: Fraction, subject: str = "Troupe", day: float | None = None):
         host, port = parse_address(address)
         try:
             family, kind, _, _, self._to = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
@@ -229,6 +233,10 @@ class LiveLinkSender:
 
     def write(self, seconds: float, blendshapes: np.ndarray, head: np.ndarray) -> None:
         """Send one frame: ``[52]`` and ``[6]`` at ``seconds`` from the start."""
+        if self._day is None:
+            now = datetime.now()
+            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            self._day = (now - midnight).total_seconds() - seconds
         who = self._packet
         self._packet = Packet.of(blendshapes, head, self._day + seconds, who.rate, who.subject, who.device)
         try:
@@ -278,3 +286,39 @@ class JsonLinesWriter:
 
     def __exit__(self, *error) -> None:
         pass  # the file is the caller's
+
+
+def play(
+    motion: FaceMotion,
+    address: str,
+    subject: str = "Troupe",
+    fps: float = 60.0,
+    progress: Progress | None = None,
+) -> int:
+    """Send a motion in real time, frame by frame.
+
+    Args:
+        motion: What to play.
+        address, subject: See ``LiveLinkSender``.
+        fps: Frames per second that are sent, up to 240.
+        progress: Called with every frame; what it raises ends the playing.
+
+    Returns:
+        How many frames left this machine.
+
+    Raises:
+        TroupeError: if address, subject or rate cannot be used.
+    """
+    if not 0 < fps <= FASTEST:
+        raise TroupeError(
+            f"The frame rate {fps} is out of range", f"it must lie in 0 to {FASTEST}", "Use 30 or 60"
+        )
+    count = frame_count(motion.duration, fps)
+    shapes, head = motion.sample(np.arange(count) / fps)
+    with LiveLinkSender(address, Fraction(fps).limit_denominator(1001), subject) as sender:
+        begin = monotonic()
+        for i in range(count):
+            report(progress, i + 1, count)
+            sleep(max(0.0, begin + i / fps - monotonic()))
+            sender.write(i / fps, shapes[i], head[i])
+        return sender.sent

@@ -12,24 +12,23 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import metadata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .engine.cast import REGIONS, Cast, Role
-from .engine.drive import Drive, Drives, open_drives, parse_drive
-from .engine.errors import TroupeError
-from .engine.faces import Faces, draw_faces, faces_to_json, find_faces, require_faces
-from .engine.motion.files import FORMATS, save_motion
-from .engine.progress import Progress
-from .engine.video import AudioReader, VideoWriter, contact_sheet, exact_rate, load_picture, save_picture
-from .engine.video.files import check_output, replacing
-from .engine.video.picture import MAX_SIDE, PICTURE_SUFFIXES
-from .engine.video.sheet import pick
-from .engine.video.write import VIDEO_SUFFIXES
+from ..engine.cast import REGIONS, Cast, Role
+from ..engine.drive import Drive, Drives, open_drives, parse_drive
+from ..engine.errors import TroupeError
+from ..engine.faces import Faces, draw_faces, faces_to_json, find_faces, require_faces
+from ..engine.motion.files import FORMATS, save_motion
+from ..engine.video import AudioReader, VideoWriter, contact_sheet, exact_rate, load_picture, save_picture
+from ..engine.video.files import check_output, replacing
+from ..engine.video.picture import MAX_SIDE, PICTURE_SUFFIXES
+from ..engine.video.sheet import pick
+from ..engine.video.write import VIDEO_SUFFIXES
+from .live import LIVE, _live, live_options
+from .shared import bar, remark, say, version
 
 INTERRUPTED = 130
 SIZE = 1280  # longest side of a video unless told otherwise
@@ -44,6 +43,7 @@ examples:
   troupe faces two.jpg
   troupe motion anna.mp4 -o anna.csv
   troupe plot anna.csv
+  arecord -t raw -f S16_LE -r 16000 | troupe live --input - --to udp://127.0.0.1:11111
 
 'troupe COMMAND --help' says more.
 """
@@ -117,24 +117,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "troupe", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=plain
     )
-    parser.add_argument("--version", action="version", version=f"troupe {_version()}")
+    parser.add_argument("--version", action="version", version=f"troupe {version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, add_options, about, epilog in (
         (_animate, _animate_options, "make a video in which the faces of a picture act", _ANIMATE),
         (_faces, _faces_options, "find the faces of a picture, numbered from the left", _FACES),
         (_motion, _motion_options, "write a drive's motion to a file", _MOTION),
         (_plot, _plot_options, "draw a motion over time", "example:\n  troupe plot anna.csv -o anna.png"),
+        (_live, live_options, "make a face speak while the sound comes in", LIVE),
     ):
         told = {"help": about, "description": about.capitalize() + ".", "epilog": epilog}
         command = commands.add_parser(run.__name__[1:], **told, formatter_class=plain, allow_abbrev=False)
         command.set_defaults(run=run, parser=command)
         add_options(command)
         add = command.add_argument
-        add(
-            "--face-model",
-            metavar="FILE",
-            help="face_landmarker.task (default: looked for in $TROUPE_MODELS)",
-        )
+        if run is not _live:
+            add(
+                "--face-model",
+                metavar="FILE",
+                help="face_landmarker.task (default: looked for in $TROUPE_MODELS)",
+            )
         add("--quiet", action="store_true", help="no progress, remarks or summary")
     return parser
 
@@ -189,13 +191,6 @@ def _time_options(parser) -> None:
     add = parser.add_argument
     add("--fps", type=float, metavar="RATE", help="frames per second (default: the drive's, else 25)")
     add("--seconds", type=float, metavar="S", help="length (default: the drive's, else 4)")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("troupe")
-    except metadata.PackageNotFoundError:  # run from a folder that was not installed
-        return "(not installed)"
 
 
 def assign(script: Iterable[tuple[str, object]]) -> list[dict]:
@@ -269,7 +264,7 @@ def _render(
     sheet: Path | None,
 ) -> None:
     """Draw, encode and say what came of it."""
-    from .engine.render.warp import render_cast
+    from ..engine.render.warp import render_cast
 
     acting = [
         Role(role.face, motion, role.region, role.strength, role.rest)
@@ -280,9 +275,9 @@ def _render(
     sound = None if options.no_audio else options.audio or played.sound
     shown = dict.fromkeys(pick(count, SHEET_COUNT)) if sheet else {}
     height, width = picture.shape[:2]
-    note = {"comment": f"Animated with Troupe {_version()}"}
+    note = {"comment": f"Animated with Troupe {version()}"}
     with (
-        _progress("Video", options) as progress,
+        bar("Video", options) as progress,
         VideoWriter(output, width, height, rate, audio=sound, metadata=note) as writer,
     ):
         for frame in render_cast(picture, faces, Cast.of(acting), float(rate), count, progress):
@@ -292,11 +287,11 @@ def _render(
     if sheet:
         times = [i / float(rate) for i in shown]
         save_picture(sheet, contact_sheet(list(shown.values()), count=SHEET_COUNT, times=times))
-    _remark(writer.notes, options)
+    remark(writer.notes, options)
     heard = "" if sound is None else f", sound of {Path(sound).name}"
-    _say(f"{output}: {width}x{height}, {count} frames, {_pace(played)}{heard}", options)
+    say(f"{output}: {width}x{height}, {count} frames, {_pace(played)}{heard}", options)
     if sheet:
-        _say(f"{sheet}: contact sheet", options)
+        say(f"{sheet}: contact sheet", options)
 
 
 def _faces(options: argparse.Namespace) -> None:
@@ -313,7 +308,7 @@ def _faces(options: argparse.Namespace) -> None:
     else:
         with replacing(written) as temporary:
             temporary.write_text(text, "utf-8")
-    _remark([f"{drawn}: {len(faces)} drawn"], options)
+    remark([f"{drawn}: {len(faces)} drawn"], options)
 
 
 def _motion(options: argparse.Namespace) -> None:
@@ -321,23 +316,23 @@ def _motion(options: argparse.Namespace) -> None:
     output = check_output(options.output or _beside(drive, ".csv"), FORMATS, [drive.path])
     played = _play([drive], options, fps=options.fps, seconds=options.seconds)
     save_motion(played.motions[0], output)
-    _say(f"{output}: {len(played.motions[0])} frames, {_pace(played)}", options)
+    say(f"{output}: {len(played.motions[0])} frames, {_pace(played)}", options)
 
 
 def _plot(options: argparse.Namespace) -> None:
-    from .engine.motion.plot import plot_motion
+    from ..engine.motion.plot import plot_motion
 
     drive = parse_drive(options.drive)
     output = check_output(options.output or _beside(drive, ".png"), PICTURE_SUFFIXES, [drive.path])
     save_picture(output, plot_motion(_play([drive], options).motions[0]))
-    _say(str(output), options)
+    say(str(output), options)
 
 
 def _play(drives: list[Drive], options: argparse.Namespace, **how) -> Drives:
     """The drives' motion, read with a progress bar; ``how`` as in ``open_drives``."""
-    with _progress("Drives", options) as progress:
+    with bar("Drives", options) as progress:
         played = open_drives(drives, **how, model_path=options.face_model, progress=progress)
-    _remark(played.notes, options)
+    remark(played.notes, options)
     return played
 
 
@@ -353,11 +348,11 @@ def _find(options: argparse.Namespace, size: int = MAX_SIDE) -> tuple[np.ndarray
     notes: list[str] = []
     picture = load_picture(options.picture, max_side=size, notes=notes)
     if not getattr(options, "size", None):  # who asks for a size knows of it
-        _remark(notes, options)
-    with _progress("Faces", options) as progress:
+        remark(notes, options)
+    with bar("Faces", options) as progress:
         faces = find_faces(picture, model_path=options.face_model, progress=progress)
     require_faces(faces, f"'{Path(options.picture).name}'")
-    _remark(faces.notes, options)
+    remark(faces.notes, options)
     return picture, faces
 
 
@@ -368,29 +363,3 @@ def _pace(played: Drives) -> str:
 def _beside(drive: Drive, suffix: str) -> str:
     """A default name in the folder one is in."""
     return (drive.path.stem if drive.path else "motion") + suffix
-
-
-@contextmanager
-def _progress(title: str, options: argparse.Namespace) -> Iterator[Progress]:
-    """A bar on stderr for what takes over a second; none if nobody watches."""
-    from tqdm import tqdm
-
-    with tqdm(desc=title, delay=1.0, leave=False, disable=True if options.quiet else None) as bar:
-
-        def listen(done: int, total: int) -> None:
-            if total:
-                bar.total = total
-            bar.update(done - bar.n)
-
-        yield listen
-
-
-def _remark(notes: Iterable[str], options: argparse.Namespace) -> None:
-    if not options.quiet:
-        for note in notes:
-            sys.stderr.write(f"troupe: {note}\n")
-
-
-def _say(text: str, options: argparse.Namespace) -> None:
-    if not options.quiet:
-        sys.stdout.write(text + "\n")
