@@ -25,15 +25,18 @@ def advance(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One frame on: probabilities of phones ``[..., K]`` and pauses ``[..., K + 1]`` (pause j stands before phone j),
     given how well each phone ``[..., K]`` and a pause ``[..., 1]`` fit the sound."""
-    moved = STAY * at + PAUSE_MOVE * pause[..., :-1]
+    moved = STAY * at
     moved[..., 1:] += MOVE * at[..., :-1]
     moved[..., 2:] += SKIP * at[..., :-2]
+    moved += PAUSE_MOVE * pause[..., :-1]
     moved *= emit
     rest = PAUSE_STAY * pause
     rest[..., 1:] += PAUSE * at
     rest *= emit_pause
-    total = moved.sum(-1, keepdims=True) + rest.sum(-1, keepdims=True)
-    return moved / total, rest / total
+    scale = 1.0 / (moved.sum(-1, keepdims=True) + rest.sum(-1, keepdims=True))
+    moved *= scale
+    rest *= scale
+    return moved, rest
 
 
 def first_state(batch: int, count: int, start: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -112,8 +115,8 @@ class Follower:
             phones: Probabilities ``[n, phones]`` of the next frames.
         """
         reach = min(self._at.shape[1] + 2 * len(phones), len(self._tokens) - self._first)
-        grown = reach - self._at.shape[1]
-        at, pause = (np.pad(x, ((0, 0), (0, grown))) for x in (self._at, self._pause))
+        grown = np.zeros((1, reach - self._at.shape[1]), np.float32)
+        at, pause = np.concatenate([self._at, grown], 1), np.concatenate([self._pause, grown], 1)
         where = slice(self._first, self._first + reach)
         likely = phones[None][..., self._tokens[where]]
         silent = phones[None, :, SIL : SIL + 1]

@@ -20,6 +20,7 @@ LOWEST, HIGHEST = 60.0, 7600.0
 SILENCE = 1e-12
 
 _BLOCK = 2048
+_WITHIN = np.arange(WINDOW)
 _HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
 
 
@@ -75,10 +76,9 @@ class MelStream:
         sound = np.concatenate([self._rest, np.asarray(samples, np.float32)])
         count = max(0, (len(sound) - WINDOW) // HOP + 1)
         frames = np.empty((count, BANDS), np.float32)
-        if count:
-            windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
-            for start in range(0, count, _BLOCK):
-                frames[start : start + _BLOCK] = _mel_frames(windows[start : min(count, start + _BLOCK)])
+        for start in range(0, count, _BLOCK):
+            at = np.arange(start, min(count, start + _BLOCK))[:, None] * HOP + _WITHIN
+            frames[start : start + _BLOCK] = _mel_frames(sound[at])
         self._rest = sound[count * HOP :].copy()
         return frames
 
