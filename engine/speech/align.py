@@ -109,8 +109,8 @@ class Alignment:
     source: str
 
     @property
-    def share_found(self) -> float:
-        """Of the words that are said and clear, 0 to 1."""
+    def share_said(self) -> float:
+        """Share of the words that are said, unclear ones not counted, 0 to 1."""
         return sum(w.confidence >= UNCLEAR for w in self.words) / len(self.words)
 
     def begins(self, character: int) -> float | None:
@@ -133,7 +133,7 @@ def align(
     """Find a text in a recording.
 
     Args:
-        samples: float ``[S]``, full scale 1.
+        samples: ``[S]`` or ``[channels, S]``, see ``animate.listened``.
         rate: Samples a second, 4000 to 192000.
         text: What is said, in the script of its language.
         language: One of ``phones.LANGUAGES``, or a code such as ``de``.
@@ -149,11 +149,13 @@ def align(
         from .align_letters import align_letters
 
         return align_letters(samples, rate, text, wav2vec2, progress)
+    from .animate import listened
     from .stream import hear
 
     phones = phonemise(text, language)
-    rows = hear(samples, rate)
-    return align_phones(rows.phones, phones.classes, phones.words, len(samples) / rate, progress)
+    heard = hear(listened(samples, rate)[0]).phones
+    seconds = np.shape(samples)[-1] / rate
+    return align_phones(heard, phones.classes, phones.words, seconds, progress)
 
 
 def align_phones(

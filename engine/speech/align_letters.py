@@ -43,7 +43,7 @@ def align_letters(
     """Find a text in a recording by its letters.
 
     Args:
-        samples: float ``[S]``, full scale 1.
+        samples: float ``[S]`` or ``[channels, S]``, full scale 1.
         rate: Samples a second.
         text: What is said; numbers written out, as only letters are heard.
         path: File or folder of the network.
@@ -62,7 +62,7 @@ def align_letters(
     # Frame t hears the samples from t * HOP on; what it says is in their middle.
     offset = (FIELD - HOP) / (2 * HOP)
     trellis = letter_trellis(words, vocabulary)
-    return aligned(log_probs, trellis, words, HOP / RATE, offset, len(samples) / rate, "wav2vec2", progress)
+    return aligned(log_probs, trellis, words, HOP / RATE, offset, embeds.duration, "wav2vec2", progress)
 
 
 def letter_trellis(words: Sequence[LetterWord], vocabulary: Mapping[str, int]) -> Trellis:

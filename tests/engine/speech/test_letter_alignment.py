@@ -34,7 +34,7 @@ def find(spelled: str, text: str, **options):
 def test_words_are_where_their_letters_are(sure):
     spelled = "___|SSO__|||G_LL_A__D__|__Y_OO_U|__C__A_MM__E____"
     alignment = find(spelled, "So glad, you came!", sure=sure)
-    assert [w.text for w in alignment.words] == ["So", "glad,", "you", "came!"] and alignment.share_found == 1
+    assert [w.text for w in alignment.words] == ["So", "glad,", "you", "came!"] and alignment.share_said == 1
     assert [round(w.start * 50) for w in alignment.words] == [spelled.index(c) for c in "SGYC"]
     assert [round(w.end * 50) - 1 for w in alignment.words][::2] == [spelled.index("O"), spelled.index("U")]
     assert alignment.mismatches == ()
@@ -42,7 +42,7 @@ def test_words_are_where_their_letters_are(sure):
 
 def test_the_same_letter_twice_needs_its_blank():
     alignment = find("__B__A_LL_L__|__B_AA_LL__", "ball bal")
-    assert [round(w.start * 50) for w in alignment.words] == [2, 16] and alignment.share_found == 1
+    assert [round(w.start * 50) for w in alignment.words] == [2, 16] and alignment.share_said == 1
 
 
 def test_what_is_not_written_is_named():

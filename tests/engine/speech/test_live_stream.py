@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from troupe.engine.errors import TroupeError
+from troupe.engine.speech.animate import SpeechAnimator, speech_motion
 from troupe.engine.speech.live import FADE, Frames, LiveAnimator
 from troupe.engine.speech.live_input import BUFFER, PATIENCE, Inlet, run_live
 
@@ -110,6 +111,24 @@ def test_arrays_and_bytes_are_the_same_sound():
     ]
     for other in frames[1:]:
         np.testing.assert_array_equal(other.blendshapes, frames[0].blendshapes)
+
+
+@pytest.mark.parametrize("setting", ["default", "quality"])
+def test_the_pack_s_own_face_live_and_whole(setting, random_weights):
+    """The real animator, with weights of no training: pieces of any length give what the whole recording gives."""
+    rng = np.random.default_rng(5)
+    sound = noise(4.0) * np.repeat(rng.random(20), 3200).astype(np.float32)
+    motion, _ = speech_motion(sound, 16000, 30, setting=setting, emotion="happy:0.5", weights=random_weights)
+    animator = SpeechAnimator("happy:0.5", setting=setting, weights=random_weights)
+    live, at, parts = LiveAnimator(animator, 16000, 30), 0, []
+    while at < len(sound):
+        size = int(rng.integers(1, 2000))
+        parts.append(live.push(sound[at : at + size]))
+        at += size
+    frames = joined(*parts, live.finish())
+    assert len(frames) == len(motion) == 120
+    np.testing.assert_allclose(frames.blendshapes, motion.blendshapes, atol=1e-5)
+    np.testing.assert_allclose(frames.head, motion.head, atol=1e-4)
 
 
 # --- how late ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_every_word_has_its_time(language, text):
     assert words[-1].end <= spoken.alignment.seconds == len(spoken.samples) / spoken.rate
     for word in words:
         assert levels(spoken, word.start, word.end) > 0.03, word
-    assert spoken.alignment.mismatches == () and spoken.alignment.share_found == 1
+    assert spoken.alignment.mismatches == () and spoken.alignment.share_said == 1
 
 
 def test_what_is_not_a_word_is_silent():

@@ -187,7 +187,7 @@ def test_words_are_where_they_are_said(language, confused):
     voice, text = SENTENCES[language]
     frames, starts, seconds = say(text, voice, confused)
     alignment = aligned(frames, text, seconds, language)
-    assert alignment.share_found == 1 and not [m for m in alignment.mismatches if m.kind != "unclear"]
+    assert alignment.share_said == 1 and not [m for m in alignment.mismatches if m.kind != "unclear"]
     off = np.array([abs(w.start - starts[w.character]) for w in alignment.words if w.character in starts])
     assert len(off) >= 5 and np.median(off) < 0.05 and off.max() < 0.13, off
     for word, following in zip(alignment.words, alignment.words[1:]):
@@ -216,7 +216,7 @@ def test_sound_that_is_not_in_the_text_is_named():
     written = "Good morning. The fox jumps over a dog."
     frames, starts, seconds = say(said)
     alignment = aligned(frames, written, seconds)
-    assert alignment.share_found == 1
+    assert alignment.share_said == 1
     (mismatch,) = [m for m in alignment.mismatches if m.kind == "not in the text"]
     assert mismatch.start == pytest.approx(starts[said.index("Let")], abs=0.2)
     assert mismatch.end == pytest.approx(starts[said.index("The fox")], abs=0.5)
@@ -240,7 +240,7 @@ def test_another_text_is_not_forced():
     alignment = aligned(
         frames, "Tomorrow nobody will remember what Margaret promised us in Chicago.", seconds
     )
-    assert alignment.share_found < 0.7
+    assert alignment.share_said < 0.7
     foreign = sum(m.end - m.start for m in alignment.mismatches if m.kind == "not in the text")
     assert foreign > 0.5 * seconds
 
@@ -249,7 +249,7 @@ def test_silence_says_nothing():
     frames = np.full((250, len(PHONES)), -9.0)
     frames[:, SIL] = 0
     alignment = aligned(frames, "Is anybody there?", 5.0)
-    assert alignment.share_found == 0 and [m.kind for m in alignment.mismatches] == ["not said"]
+    assert alignment.share_said == 0 and [m.kind for m in alignment.mismatches] == ["not said"]
     assert alignment.begins(0) is None and alignment.ended(100) is None
 
 
