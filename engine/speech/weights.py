@@ -1,11 +1,11 @@
-"""The trained weights that ship with the pack: float16 tensors and a card that says what they are."""
+"""The trained weights that ship with the pack: tensors and a card that says what they are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from .conditions import EMOTIONS, PERSONA
 from .layout import VERSION, NetworkConfig, shapes
 from .phones import PHONES
 
+PRECISIONS = ("float16", "int8")
 SHIPPED = Path(__file__).with_name("trained") / "speech.safetensors"
 _AGAIN = "Install the pack again, or export the weights again with 'python -m training.speech export'"
 
@@ -139,9 +140,52 @@ def _tensors(path: Path, card: dict) -> dict[str, np.ndarray]:
             _AGAIN,
         )
     try:
-        return {name: np.ascontiguousarray(t, np.float32) for name, t in load(content).items()}
+        stored = load(content)
     except (SafetensorError, ValueError) as error:
         raise TroupeError(f"The speech weights {path.name!r} cannot be read", str(error), _AGAIN) from error
+    return _restored(stored)
+
+
+_STEP = ".step"  # int8 tensors come with the size of one step for each of their rows
+
+
+def _quantised(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Matrices as int8 with a step per row, the rest as float16."""
+    found: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        if tensor.ndim < 2:
+            found[name] = tensor.astype(np.float16)
+            continue
+        step = (np.maximum(np.abs(tensor).max(1, keepdims=True), 1e-6) / 127).astype(np.float16)
+        found[name] = np.clip(np.rint(tensor / step.astype(np.float32)), -127, 127).astype(np.int8)
+        found[name + _STEP] = step
+    return found
+
+
+def _restored(stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Tensors as float32, whatever they were stored as."""
+    found = {}
+    for name, tensor in stored.items():
+        step = stored.get(name + _STEP)
+        if tensor.dtype == np.int8 and step is not None and step.shape == (len(tensor), 1):
+            found[name] = tensor.astype(np.float32) * step.astype(np.float32)
+        elif not (name.endswith(_STEP) and name.removesuffix(_STEP) in stored):
+            found[name] = np.ascontiguousarray(tensor, np.float32)
+    return found
+
+
+def stored_as(tensors: Mapping[str, np.ndarray], precision: str) -> dict[str, np.ndarray]:
+    """Tensors in one of ``PRECISIONS``, as they stand in the file."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision == "int8":
+        return _quantised(tensors)
+    return {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
+
+
+def rounded(weights: SpeechWeights, precision: str) -> SpeechWeights:
+    """Weights as they come back from a file of this precision."""
+    return replace(weights, tensors=_restored(stored_as(weights.tensors, precision)))
 
 
 def _check(tensors: Mapping[str, np.ndarray], config: NetworkConfig, path: Path) -> None:
@@ -159,21 +203,28 @@ def _check(tensors: Mapping[str, np.ndarray], config: NetworkConfig, path: Path)
 
 
 def save_weights(
-    path: Path, tensors: Mapping[str, np.ndarray], config: NetworkConfig, about: Mapping[str, object]
+    path: Path,
+    tensors: Mapping[str, np.ndarray],
+    config: NetworkConfig,
+    about: Mapping[str, object],
+    precision: str = "float16",
 ) -> None:
     """Write weights and card so that ``load_weights`` takes them.
 
     Args:
         path: Ends in ``.safetensors``.
-        tensors: By name, as ``layout.shapes`` lists them; kept as float16.
+        tensors: By name, as ``layout.shapes`` lists them.
         config: Their sizes.
         about: What else the card says.
+        precision: One of ``PRECISIONS``, of the file; networks run in float32 all the same.
     """
     from safetensors.numpy import save
 
     _check({k: np.asarray(v) for k, v in tensors.items()}, config, path)
-    content = save({k: np.ascontiguousarray(v, np.float16) for k, v in sorted(tensors.items())})
-    card = {"version": VERSION, "sha256": hashlib.sha256(content).hexdigest(), "config": asdict(config)}
+    stored = stored_as(tensors, precision)
+    content = save({k: np.ascontiguousarray(v) for k, v in sorted(stored.items())})
+    card = {"version": VERSION, "sha256": hashlib.sha256(content).hexdigest(), "precision": precision}
+    card["config"] = asdict(config)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     text = json.dumps(card | dict(about) | meanings(), indent=1, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Turns a training run into the weights that ship: averaged, rounded to float16, scored, with their card.
+"""Turns a training run into the weights that ship: averaged, rounded, scored, with their card.
 
-python -m training.speech export RUN DATA [--to engine/speech/trained/speech.safetensors]
+python -m training.speech export RUN DATA [--to engine/speech/trained/speech.safetensors] [--precision float16|int8]
 """
 
 from __future__ import annotations
@@ -8,17 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from troupe.engine.speech.layout import NetworkConfig
 from troupe.engine.speech.network import build
-from troupe.engine.speech.weights import SHIPPED, SpeechWeights, save_weights
+from troupe.engine.speech.weights import PRECISIONS, SHIPPED, SpeechWeights, rounded, save_weights
 
 from .evaluate import evaluate
+from .train import Plan
 
 ABOUT = {
     "name": "Troupe speech to face",
@@ -31,14 +29,9 @@ ABOUT = {
 }
 
 
-def rounded(weights: SpeechWeights) -> SpeechWeights:
-    """As they come back from the file."""
-    return replace(
-        weights, tensors={k: v.astype(np.float16).astype(np.float32) for k, v in weights.tensors.items()}
-    )
-
-
-def export(run: Path, data: Path, to: Path, seconds: float = 600.0) -> dict[str, object]:
+def export(
+    run: Path, data: Path, to: Path, seconds: float = 600.0, precision: str = "float16"
+) -> dict[str, object]:
     """Writes weights and card.
 
     Args:
@@ -46,14 +39,15 @@ def export(run: Path, data: Path, to: Path, seconds: float = 600.0) -> dict[str,
         data: What it was trained on.
         to: Ends in ``.safetensors``.
         seconds: Of each part to score it on.
+        precision: Of the file, one of ``PRECISIONS``.
 
     Returns:
         The scores.
     """
     saved = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     tensors = {k: v.float().numpy() for k, v in saved["average"].items()}
-    weights = rounded(SpeechWeights(NetworkConfig(), tensors, {}))
-    scores = evaluate(build(weights), data, seconds)
+    weights = SpeechWeights(Plan(**saved["plan"]).config, tensors, {})
+    scores = evaluate(build(rounded(weights, precision)), data, seconds)
     about = ABOUT | {
         "training": saved["plan"]
         | {"step": saved["step"], "torch": torch.__version__, "machine": platform.machine()},
@@ -61,7 +55,7 @@ def export(run: Path, data: Path, to: Path, seconds: float = 600.0) -> dict[str,
         "scored_seconds_of_each_part": seconds,
         "scores": scores,
     }
-    save_weights(to, weights.tensors, weights.config, about)
+    save_weights(to, weights.tensors, weights.config, about, precision)
     return scores
 
 
@@ -73,10 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=600.0, help="of each part for its scores (%(default)s)"
     )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="float16", help="of the file (%(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=1)
 
 
 def run(args: argparse.Namespace) -> None:
     """The command."""
     torch.set_num_threads(args.threads)
-    export(args.run, args.data, args.to, args.seconds)
+    export(args.run, args.data, args.to, args.seconds, args.precision)

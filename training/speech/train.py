@@ -4,7 +4,8 @@
 
 ``OUT/checkpoint.pt`` is written every few minutes and at the end; ``--resume`` goes on from it and gives what an
 unbroken run would have given (on the same machine), also with more ``--steps`` than before: the learning rate then
-follows the longer schedule from there on. ``OUT/log.jsonl`` takes losses and scores.
+follows the longer schedule from there on. ``--width 64 --decoder-width 48 --master speech.safetensors`` distils a smaller
+network from a trained one. ``OUT/log.jsonl`` takes losses and scores.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from torch import Tensor
 
 from troupe.engine.speech.channels import JAW_OPEN, MOUTH_CLOSE
 from troupe.engine.speech.conditions import closure
-from troupe.engine.speech.network import NetworkConfig, SpeechNetwork
+from troupe.engine.speech.layout import NetworkConfig
+from troupe.engine.speech.network import SpeechNetwork, build
+from troupe.engine.speech.weights import load_weights
 
 from .batches import Batch, Batches, Utterance, read_part
 
@@ -48,6 +51,13 @@ class Plan:
     average: float = 0.9995  # of the moving average of the weights, which is what ships
     clip: float = 1.0
     bf16: bool = False
+    width: int = 112
+    decoder_width: int = 80
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Sizes of the network to train."""
+        return NetworkConfig(width=self.width, decoder_width=self.decoder_width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +118,17 @@ def delayed(rows: Tensor, frames: int) -> Tensor:
 
 
 def loss_of(
-    network: SpeechNetwork, batch: Batch, units: Units, device: torch.device
+    network: SpeechNetwork,
+    batch: Batch,
+    units: Units,
+    device: torch.device,
+    master: SpeechNetwork | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
-    """What training makes small, and its parts."""
+    """What training makes small, and its parts.
+
+    With a ``master`` half of the motion's loss is the distance to what that network makes of the same, and the phones
+    are also to be as likely as it finds them (Hinton et al. 2015, arXiv 1503.02531).
+    """
 
     def put(values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(device, non_blocking=True)
@@ -118,21 +136,25 @@ def loss_of(
     config = network.config
     phone, target = put(batch.phone), put(batch.target)
     condition = delayed(put(batch.condition), config.phone_delay)
-    texts = (put(batch.tokens), put(batch.lengths), put(batch.start))
-    made, heard = network(put(batch.features), condition, *texts)
+    given = (put(batch.features), condition, put(batch.tokens), put(batch.lengths), put(batch.start))
+    made, heard = network(*given)
     weight = 1 + CLOSED * put(closure(batch.speech))
+    frames = target.shape[1]
     motion = sum(
-        motion_loss(
-            made[:, late:, head],
-            target[:, : target.shape[1] - late],
-            weight[:, : weight.shape[1] - late],
-            units,
-        )
+        motion_loss(made[:, late:, head], target[:, : frames - late], weight[:, : frames - late], units)
         for head, late in enumerate(config.lookaheads)
     ) / len(config.lookaheads)
     named = heard[:, config.phone_delay :].flatten(0, 1)
-    phones = F.nll_loss(named, phone[:, : phone.shape[1] - config.phone_delay].flatten())
-    return motion + PHONES * phones, {"motion": float(motion.detach()), "phones": float(phones.detach())}
+    phones = F.nll_loss(named, phone[:, : frames - config.phone_delay].flatten())
+    loss = motion + PHONES * phones
+    if master is not None:
+        with torch.no_grad():
+            shown, named = master(*given)
+        heads = range(len(config.lookaheads))
+        alike = sum(motion_loss(made[:, :, h], shown[:, :, h], torch.ones_like(weight), units) for h in heads)
+        likely = F.kl_div(heard.flatten(0, 1), named.flatten(0, 1), log_target=True, reduction="batchmean")
+        loss = 0.5 * motion + 0.5 * alike / len(heads) + PHONES * (phones + likely)
+    return loss, {"motion": float(motion.detach()), "phones": float(phones.detach())}
 
 
 class _Steps(torch.utils.data.Dataset):
@@ -161,11 +183,17 @@ def rate_at(step: int, plan: Plan) -> float:
 class Run:
     """A training run with all that it needs to go on later."""
 
-    def __init__(self, utterances: list[Utterance], plan: Plan, device: torch.device):
+    def __init__(
+        self,
+        utterances: list[Utterance],
+        plan: Plan,
+        device: torch.device,
+        master: SpeechNetwork | None = None,
+    ):
         torch.manual_seed(plan.seed)
-        self.plan, self.device, self.step = plan, device, 0
-        self.network = SpeechNetwork(NetworkConfig()).to(device)
-        self.average = SpeechNetwork(NetworkConfig()).to(device).requires_grad_(False)
+        self.plan, self.device, self.step, self.master = plan, device, 0, master
+        self.network = SpeechNetwork(plan.config).to(device)
+        self.average = SpeechNetwork(plan.config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.units = units_of(utterances, device)
         flat = [p for p in self.network.parameters() if p.ndim < 2]
@@ -179,7 +207,7 @@ class Run:
             group["lr"] = rate_at(self.step, self.plan)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bf16):
-            loss, parts = loss_of(self.network, batch, self.units, self.device)
+            loss, parts = loss_of(self.network, batch, self.units, self.device, self.master)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip, foreach=True)
         if not torch.isfinite(norm):
@@ -206,7 +234,8 @@ class Run:
     def load(self, path: Path) -> None:
         """Go on from there."""
         saved = torch.load(path, map_location=self.device, weights_only=True)
-        changed = {k for k, v in asdict(self.plan).items() if saved["plan"].get(k) != v} - {"steps"}
+        before = asdict(Plan()) | saved["plan"]
+        changed = {k for k, v in asdict(self.plan).items() if before[k] != v} - {"steps"}
         if changed:
             raise ValueError(f"{path} was made with another {', '.join(sorted(changed))}: {saved['plan']}")
         self.network.load_state_dict(saved["network"])
@@ -223,6 +252,7 @@ def train(
     device: str = "cpu",
     workers: int = 0,
     resume: bool = False,
+    master: Path | None = None,
     save_every: float = 240.0,
     score_every: int = 2000,
 ) -> Run:
@@ -233,6 +263,7 @@ def train(
         out: Folder for checkpoint and log.
         workers: Processes that make batches ahead (worth it with a GPU).
         resume: Go on from the checkpoint in ``out``, if there is one.
+        master: Weights of a network to learn from, too.
         save_every: Seconds between checkpoints.
         score_every: Steps between looks at the parts in ``WATCHED``.
     """
@@ -240,7 +271,8 @@ def train(
 
     utterances = read_part(data / "train")
     watched = {name: read_part(data / name) for name in WATCHED if (data / name).is_dir()}
-    run = Run(utterances, plan, torch.device(device))
+    teacher = build(load_weights(master)).to(device) if master else None
+    run = Run(utterances, plan, torch.device(device), teacher)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
     if resume and checkpoint.is_file():
@@ -301,6 +333,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ramp", type=int, default=plan.ramp, help="steps until augmentation is full (%(default)s)"
     )
+    parser.add_argument("--width", type=int, default=plan.width, help="of what hears (%(default)s)")
+    parser.add_argument(
+        "--decoder-width", type=int, default=plan.decoder_width, help="of what moves (%(default)s)"
+    )
+    parser.add_argument(
+        "--master", type=Path, help="weights of a larger network to learn from (distillation)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches ahead")
@@ -320,12 +359,11 @@ def run(args: argparse.Namespace) -> None:
     """The command."""
     torch.set_num_threads(args.threads)
     quick = {"steps": 20, "items": 4, "ramp": 10} if args.quick else {}
-    asked = {name: getattr(args, name) for name in ("steps", "seed", "items", "ramp", "bf16")}
+    asked = {
+        name: getattr(args, name)
+        for name in ("steps", "seed", "items", "ramp", "bf16", "width", "decoder_width")
+    }
     train(
-        args.data,
-        args.out,
-        Plan(**(asked | quick)),
-        device=args.device,
-        workers=args.workers,
-        resume=args.resume,
-    )
+        args.data, args.out, Plan(**(asked | quick)), device=args.device, workers=args.workers, resume=args.resume,
+        master=args.master,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from troupe.engine.errors import TroupeError
 from troupe.engine.speech.layout import VERSION
-from troupe.engine.speech.weights import load_weights, save_weights
+from troupe.engine.speech.weights import PRECISIONS, load_weights, save_weights
 
 
 @pytest.fixture
@@ -127,3 +127,31 @@ def test_tensors_that_are_not_finite(saved, random_weights):
         load_weights(saved)
     with pytest.raises(TroupeError, match="no_text holds NaN"):
         save_weights(saved, load(saved.read_bytes()), random_weights.config, {})
+
+
+def test_int8_halves_the_file_and_loses_little(random_weights, tmp_path):
+    for precision in PRECISIONS:
+        save_weights(
+            tmp_path / f"{precision}.safetensors",
+            random_weights.tensors,
+            random_weights.config,
+            {},
+            precision,
+        )
+    half, quarter = ((tmp_path / f"{p}.safetensors").stat().st_size for p in PRECISIONS)
+    assert quarter < 0.55 * half
+    weights = load_weights(tmp_path / "int8.safetensors")
+    assert weights.card["precision"] == "int8"
+    for name, tensor in random_weights.tensors.items():
+        rows = np.abs(tensor).max(-1, keepdims=True) if tensor.ndim > 1 else np.abs(tensor)
+        assert (np.abs(weights.tensors[name] - tensor) <= 0.006 * rows + 1e-6).all(), name
+    with pytest.raises(ValueError, match="int4"):
+        save_weights(tmp_path / "x.safetensors", random_weights.tensors, random_weights.config, {}, "int4")
+
+
+def test_int8_without_its_steps(random_weights, tmp_path):
+    path = tmp_path / "some.safetensors"
+    save_weights(path, random_weights.tensors, random_weights.config, {}, "int8")
+    edit_tensors(path, lambda t: t.update({"orphan.step": np.ones((3, 1), np.float16)}))
+    with pytest.raises(TroupeError, match=r"orphan\.step is unknown"):
+        load_weights(path)

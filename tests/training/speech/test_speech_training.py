@@ -15,7 +15,7 @@ from troupe.engine.speech.features import BANDS, MEL_FPS, loudness
 from troupe.engine.speech.layout import NetworkConfig
 from troupe.engine.speech.network import build
 from troupe.engine.speech.phones import PHONES, SIL
-from troupe.engine.speech.weights import SpeechWeights
+from troupe.engine.speech.weights import SpeechWeights, rounded
 from troupe.training.speech import augment
 from troupe.training.speech.batches import (
     FRAMES,
@@ -28,7 +28,6 @@ from troupe.training.speech.batches import (
     sampling,
 )
 from troupe.training.speech.evaluate import noisy, predicted, scores
-from troupe.training.speech.export import rounded
 from troupe.training.speech.teacher import REST, Segment, labels, teach
 from troupe.training.speech.train import Plan, Run, delayed, rate_at, train
 
@@ -266,12 +265,31 @@ def test_a_run_taken_up_is_the_run_unbroken(data, tmp_path):
         train(data, tmp_path / "broken", replace(plan, seed=1), resume=True)
 
 
-def test_weights_lose_little_by_rounding(random_tensors):
+@pytest.mark.parametrize("precision,most", [("float16", 0.01), ("int8", 0.05)])
+def test_weights_lose_little_by_rounding(random_tensors, precision, most):
     weights = SpeechWeights(NetworkConfig(), random_tensors, {})
     one = utterance(3)
     exact, _ = predicted(build(weights), one.mel, 1)
-    made, _ = predicted(build(rounded(weights)), one.mel, 1)
-    assert 0 < np.abs(exact - made).max() < 0.01
+    made, _ = predicted(build(rounded(weights, precision)), one.mel, 1)
+    assert 0 < np.abs(exact - made).max() < most
+
+
+def test_a_small_network_learns_from_a_large_one(invented, random_tensors):
+    plan = Plan(steps=60, items=4, ramp=10**9, warmup=5, width=16, decoder_width=16)
+    open_mouthed = random_tensors | {"heads.bias": np.full_like(random_tensors["heads.bias"], -0.5)}
+    master = build(SpeechWeights(NetworkConfig(), open_mouthed, {}))
+    run, batches = Run(invented, plan, torch.device("cpu"), master), Batches(invented, 0, 4)
+    assert sum(p.numel() for p in run.network.parameters()) < 60_000
+
+    def apart() -> float:
+        made, shown = (predicted(net, invented[0].mel, 1)[0] for net in (run.network, master))
+        return float(np.abs(made - shown).mean())
+
+    before = apart()
+    for step in range(60):
+        run.learn(batches.batch(step, 0.0))
+    assert apart() < 0.75 * before  # it also learns from the teacher, who says something else
+    assert all(not p.requires_grad for p in master.parameters())
 
 
 @pytest.fixture
