@@ -184,12 +184,12 @@ SMILE = _beyond("smile")
 # Shapes that the network moves: here emotions only add the difference of the sides.
 HEARD = spread(np.ones((1, len(CHANNELS)), np.float32))[0] > 0  # [52]
 
-# How much more (or less) than a calm speaker's the head and the brows move. Sad speakers move less, angry and happy
-# ones more: Busso et al. 2007, doi 10.1109/TASL.2006.885910.
+# How much more (or less) than a calm speaker's the head and the brows move. That emotions differ in this is known
+# (Busso et al. 2007, doi 10.1109/TASL.2006.885910); the numbers are set by eye.
 LIVELINESS = np.array([0.0, 0.2, -0.4, 0.25, 0.15, 0.0, -0.1, -0.2], np.float32)
 
 # Seconds. A face leads its words, and an expression takes about half a second to come or go (onsets of spontaneous
-# smiles: Schmidt et al. 2003, doi 10.1023/B:JONB.0000004222.67416.2a).
+# smiles: Schmidt, Cohn and Tian 2003, doi 10.1016/S0301-0511(03)00098-X).
 LEAD = 0.2
 ONSET = 0.12  # of each of three stages
 _STAGES = 3

@@ -24,9 +24,10 @@ from .prosody import FPS
 
 # --- blinks ---------------------------------------------------------------------------------------------------
 
-# 17 blinks a minute at rest, 26 in conversation (Bentivoglio et al. 1997, doi 10.1002/mds.870120629); they come where
-# a phrase ends (Nakano and Kitazawa 2010, doi 10.1007/s00221-010-2387-z) and with large shifts of gaze (Evinger et
-# al. 1994, doi 10.1007/BF00229108). The need to blink grows at the persona's rate, faster at such moments and slower at others.
+# 17 blinks a minute at rest, 26 in conversation (Bentivoglio et al. 1997, doi 10.1002/mds.870120629). Those of speakers
+# that listeners answer lie at the ends and in the pauses of speech (Nakano and Kitazawa 2010,
+# doi 10.1007/s00221-010-2387-z), others come with large shifts of gaze (Evinger et al. 1994, doi 10.1007/BF00227203).
+# The need to blink grows at the persona's rate, faster at such moments and slower at others.
 _PAUSE_BLINK, _GAZE_BLINK = 6.0, 12.0
 _NO_BLINK = rows(0.8)  # from the beginning
 _LID_FALL = (0.14, 0.5, 0.88)  # 80 ms; then shut for 40 to 80 ms; then up within 160 to 220 ms
@@ -150,7 +151,7 @@ class _Brows:
             self._right.add(size * self._chance.uniform(0.8, 1.1), _RAISE)
             self._credit -= 1.0
             self._wait = len(_RAISE) - 10
-        rest = 0.035 * max(moment.pitch, 0.0)
+        rest = 0.0035 * min(rate, 15.0) * max(moment.pitch, 0.0)
         return self._inner.step() + rest, self._left.step() + rest, self._right.step() + rest
 
 
@@ -250,7 +251,8 @@ class _Head:
 
 # --- all of it ------------------------------------------------------------------------------------------------
 
-# What one unit of each rule does to the face: lids, gaze to the person's left, right, up, down, brows, breath.
+# What one unit of each rule does to the face: lids, gaze to the person's left, right, up, down, brows, wide
+# eyes, breath.
 _SHAPES = np.stack(
     [
         channel_pose(values)[0]
@@ -258,11 +260,13 @@ _SHAPES = np.stack(
             {"eyeBlink": 1.0, "eyeSquint": 0.1, "browDown": 0.03},
             {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0},
             {"eyeLookInLeft": 1.0, "eyeLookOutRight": 1.0},
-            {"eyeLookUp": 1.0, "eyeWide": 0.2},
+            {"eyeLookUp": 1.0},
             {"eyeLookDown": 1.0, "eyeBlink": 0.3},
             {"browInnerUp": 1.0},
-            {"browOuterUpLeft": 1.0, "eyeWideLeft": 0.15},
-            {"browOuterUpRight": 1.0, "eyeWideRight": 0.15},
+            {"browOuterUpLeft": 1.0},
+            {"browOuterUpRight": 1.0},
+            {"eyeWideLeft": 1.0},
+            {"eyeWideRight": 1.0},
             {"noseSneer": 0.02},
         )
     ]
@@ -326,4 +330,14 @@ class RuleState:
         size = persona.range * lively * brows
         inner, left, right = (size * v for v in self._brows.step(persona.brow_rate, moment))
         gaze = max(x, 0.0), max(-x, 0.0), max(y, 0.0), max(-y, 0.0)
-        return (lid, *gaze, inner, left, right, breath), head
+        wide = 0.2 * gaze[2] * (1 - lid), 0.15 * (1 - lid)  # lids go with gaze and brows, unless they shut
+        return (
+            lid,
+            *gaze,
+            inner,
+            left,
+            right,
+            wide[0] + wide[1] * left,
+            wide[0] + wide[1] * right,
+            breath,
+        ), head
