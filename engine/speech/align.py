@@ -24,7 +24,7 @@ from .channels import CHANNEL_FPS
 from .phones import SIL, phonemise
 from .trellis import Trellis
 
-UNCLEAR = 0.1  # confidence below which a word is named
+UNCLEAR = 0.2  # confidence below which a word is named
 SHORTEST_FOREIGN, BRIDGED = (
     0.25,
     0.1,

@@ -17,7 +17,7 @@ from ..progress import Progress, report
 FLOOR = -6.0
 PAUSE = 1.0  # for a gap between words
 FOREIGN = 1.75  # a frame, for sound that is not in the text, less what the network is sure of
-UNSAID = 2.0  # for a word that is passed over
+UNSAID = 4.0  # for a word that is passed over
 BLOCK = 256  # frames whose steps are kept at once: memory grows with the text alone
 STAY, NEXT, HOP, ENTER = range(4)
 
