@@ -215,9 +215,9 @@ class LiveAnimator:
             data = self._bytes + bytes(sound)
             whole = len(data) - len(data) % (self._format.itemsize * self._channels)
             self._bytes = data[whole:]
-            values = np.frombuffer(data[:whole], self._format).reshape(-1, self._channels).astype(np.float32)
-            if self._format.kind == "i":
-                values /= 32768
+            values = np.frombuffer(data[:whole], self._format).reshape(-1, self._channels)
+            if self._format.kind == "i":  # always within full scale
+                return values.astype(np.float32).sum(1) * np.float32(1 / 32768 / self._channels)
         else:
             values = np.asarray(sound, np.float32)
             values = values[:, None] if values.ndim == 1 and self._channels == 1 else values
@@ -231,7 +231,7 @@ class LiveAnimator:
         if broken.any():
             self._count(broken=int(broken.sum()))
             values = np.where(broken, np.float32(0), values)
-        return np.clip(values, -1, 1).mean(1)
+        return np.clip(values, -1, 1).sum(1) * np.float32(1 / self._channels)
 
     def _placed(self, samples: np.ndarray, at: float) -> np.ndarray:
         """What of a piece that was recorded at ``at`` is to be heard now, any hole before it filled."""
@@ -281,6 +281,8 @@ class LiveAnimator:
     def _taken(self) -> Frames:
         """All frames that are ready, once."""
         parts, self._ready = self._ready, []
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             return Frames(np.zeros(0), *(np.zeros((0, n), np.float32) for n in (len(BLENDSHAPES), len(HEAD))))
         return Frames(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Frames)))
