@@ -27,13 +27,12 @@ from troupe.engine.speech.channels import JAW_OPEN, MOUTH_CLOSE
 from troupe.engine.speech.conditions import closure
 from troupe.engine.speech.layout import NetworkConfig
 from troupe.engine.speech.network import SpeechNetwork, build
-from troupe.engine.speech.weights import load_weights
+from troupe.engine.speech.weights import SpeechWeights, load_weights
 
 from .batches import Batch, Batches, Utterance, read_part
 
 SMALLEST_STD = 0.02  # of a channel, in what counts as one unit of error
 VELOCITY, APERTURE, APERTURE_VELOCITY, PHONES = 0.3, 0.7, 0.4, 0.3  # weights in the loss
-CLOSED = 3.0  # how much more frames count in which the lips close
 WATCHED = ("dev", "voices", "fr", "slt")  # parts looked at during training
 
 
@@ -51,6 +50,9 @@ class Plan:
     average: float = 0.9995  # of the moving average of the weights, which is what ships
     clip: float = 1.0
     bf16: bool = False
+    closed: float = (
+        0.5  # how much more frames count in which the lips close: more finds more closures, and false ones
+    )
     width: int = 112
     decoder_width: int = 80
 
@@ -121,7 +123,7 @@ def loss_of(
     network: SpeechNetwork,
     batch: Batch,
     units: Units,
-    device: torch.device,
+    closed: float,
     master: SpeechNetwork | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """What training makes small, and its parts.
@@ -131,14 +133,14 @@ def loss_of(
     """
 
     def put(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(device, non_blocking=True)
+        return torch.from_numpy(values).to(units.channels.device, non_blocking=True)
 
     config = network.config
     phone, target = put(batch.phone), put(batch.target)
     condition = delayed(put(batch.condition), config.phone_delay)
     given = (put(batch.features), condition, put(batch.tokens), put(batch.lengths), put(batch.start))
     made, heard = network(*given)
-    weight = 1 + CLOSED * put(closure(batch.speech))
+    weight = 1 + closed * put(closure(batch.speech))
     frames = target.shape[1]
     motion = sum(
         motion_loss(made[:, late:, head], target[:, : frames - late], weight[:, : frames - late], units)
@@ -201,13 +203,19 @@ class Run:
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": flat, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, plan.rate, betas=(0.9, 0.98), fused=True)
 
+    def begin_with(self, weights: SpeechWeights) -> None:
+        """Take trained weights of the same sizes."""
+        trained = build(weights).state_dict()
+        self.network.load_state_dict(trained)
+        self.average.load_state_dict(trained)
+
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step; its losses."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.step, self.plan)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.bf16):
-            loss, parts = loss_of(self.network, batch, self.units, self.device, self.master)
+            loss, parts = loss_of(self.network, batch, self.units, self.plan.closed, self.master)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip, foreach=True)
         if not torch.isfinite(norm):
@@ -253,6 +261,7 @@ def train(
     workers: int = 0,
     resume: bool = False,
     master: Path | None = None,
+    start: Path | None = None,
     save_every: float = 240.0,
     score_every: int = 2000,
 ) -> Run:
@@ -264,6 +273,7 @@ def train(
         workers: Processes that make batches ahead (worth it with a GPU).
         resume: Go on from the checkpoint in ``out``, if there is one.
         master: Weights of a network to learn from, too.
+        start: Weights to begin with, instead of chance.
         save_every: Seconds between checkpoints.
         score_every: Steps between looks at the parts in ``WATCHED``.
     """
@@ -273,6 +283,8 @@ def train(
     watched = {name: read_part(data / name) for name in WATCHED if (data / name).is_dir()}
     teacher = build(load_weights(master)).to(device) if master else None
     run = Run(utterances, plan, torch.device(device), teacher)
+    if start:
+        run.begin_with(load_weights(start))
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / "checkpoint.pt", out / "log.jsonl"
     if resume and checkpoint.is_file():
@@ -333,6 +345,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ramp", type=int, default=plan.ramp, help="steps until augmentation is full (%(default)s)"
     )
+    parser.add_argument("--rate", type=float, default=plan.rate, help="highest learning rate (%(default)s)")
+    parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument("--width", type=int, default=plan.width, help="of what hears (%(default)s)")
     parser.add_argument(
         "--decoder-width", type=int, default=plan.decoder_width, help="of what moves (%(default)s)"
@@ -361,9 +375,9 @@ def run(args: argparse.Namespace) -> None:
     quick = {"steps": 20, "items": 4, "ramp": 10} if args.quick else {}
     asked = {
         name: getattr(args, name)
-        for name in ("steps", "seed", "items", "ramp", "bf16", "width", "decoder_width")
+        for name in ("steps", "seed", "items", "ramp", "rate", "bf16", "width", "decoder_width")
     }
     train(
         args.data, args.out, Plan(**(asked | quick)), device=args.device, workers=args.workers, resume=args.resume,
-        master=args.master,
+        master=args.master, start=args.start,
     )  # fmt: skip

@@ -86,7 +86,7 @@ def test_sources_have_their_shares(invented):
     odds, source = sampling(invented), np.array([u.about["source"] for u in invented])
     assert odds.sum() == pytest.approx(1)
     assert odds[source == "negative"].sum() == pytest.approx(0.07)
-    assert odds[source == "flite"].sum() == pytest.approx(0.30)
+    assert odds[source == "flite"].sum() == pytest.approx(0.45)
     assert sampling(invented[:5]).sum() == pytest.approx(1)  # sources that there are none of do not matter
 
 
