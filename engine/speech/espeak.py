@@ -145,7 +145,7 @@ class Spoken:
     pcm: np.ndarray
     rate: int
     events: tuple[tuple[float, str], ...]
-    words: tuple[tuple[float, int], ...]
+    words: tuple[tuple[float, int], ...] = ()
 
 
 def synthesise(

@@ -1,11 +1,7 @@
-"""Speech with timed phones from espeak-ng's library: what was said when, exact to the sample.
+"""Speech of espeak-ng as sounds in time: what was said when, exact to the sample.
 
-    with Espeak() as espeak:
-        spoken = espeak.say("hello world", "en-us+f2", rate=170, pitch=50, range_=50)
-
-The library (Debian ``libespeak-ng1``, GPL-3.0, loaded at run time; the sound it makes is ours) keeps its state in the
-process, so that one process holds one ``Espeak``. Phone events come from the old ``espeak_Initialize`` alone: the
-``_ng`` calls cannot switch them on.
+    spoken = say("hello world", "en-us+f2", rate=170, pitch=50, range_=50)
+    sounds = segments(spoken, "en-us")
 
 For voiceless stops an event marks the release of the stop (measured: the audible burst follows 4 to 8 ms later), their
 closure of 32 to 49 ms lies before it, in the tail of the previous interval; everything else begins at its event.
@@ -13,95 +9,16 @@ closure of 32 to 49 ms lies before it, in the tail of the previous interval; eve
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
-from dataclasses import dataclass
-
 import numpy as np
 
+from troupe.engine.speech.espeak import Spoken, installed
+from troupe.engine.speech.espeak import synthesise as say
 from troupe.engine.speech.phones import INDEX as PHONE
 from troupe.engine.speech.phones import PHONES, SIL, of_espeak
 
 from .teacher import Segment
 
-RATE_HZ = 22050
-SYNCHRONOUS, PHONEME_EVENTS, PHONEME_IPA = 2, 1, 2
-RATE, VOLUME, PITCH, RANGE, WORDGAP = 1, 2, 3, 4, 7
-WORD, PHONEME, END_OF_LIST = 1, 7, 0
-
-
-class _Id(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
-
-
-class _Event(ctypes.Structure):
-    _fields_ = [
-        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p), ("id", _Id),
-    ]  # fmt: skip
-
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Spoken:
-    """A synthesised utterance.
-
-    Attributes:
-        pcm: float32 ``[S]`` at ``rate``, -1 to 1.
-        rate: Samples a second.
-        events: (seconds, IPA symbol) in order; a pause is "", a new word is "#".
-    """
-
-    pcm: np.ndarray
-    rate: int
-    events: tuple[tuple[float, str], ...]
-
-
-class Espeak:
-    """espeak-ng in this process. Not for threads."""
-
-    def __init__(self, library: str | None = None):
-        self._lib = ctypes.CDLL(library or ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1")
-        rate = self._lib.espeak_Initialize(SYNCHRONOUS, 0, None, PHONEME_EVENTS | PHONEME_IPA)
-        if rate <= 0:
-            raise RuntimeError("espeak-ng could not be initialised")
-        self._rate = rate
-        self._pieces: list[np.ndarray] = []
-        self._events: list[tuple[float, str]] = []
-        self._callback = _Callback(self._heard)  # kept: the library calls it after this returns
-        self._lib.espeak_SetSynthCallback(self._callback)
-
-    def _heard(self, pcm, count, events) -> int:
-        if pcm and count > 0:
-            self._pieces.append(np.ctypeslib.as_array(pcm, (count,)).astype(np.float32))
-        i = 0
-        while events[i].type != END_OF_LIST:
-            event = events[i]
-            if event.type == PHONEME:
-                self._events.append((event.sample / self._rate, event.id.string.decode("utf-8", "ignore")))
-            elif event.type == WORD:
-                self._events.append((event.sample / self._rate, "#"))
-            i += 1
-        return 0
-
-    def say(
-        self, text: str, voice: str, *, rate: int = 170, pitch: int = 50, range_: int = 50, wordgap: int = 0
-    ) -> Spoken:
-        self._pieces, self._events = [], []
-        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice '{voice}'")
-        for parameter, value in ((RATE, rate), (PITCH, pitch), (RANGE, range_), (WORDGAP, wordgap)):
-            self._lib.espeak_SetParameter(parameter, int(value), 0)
-        data = text.encode("utf-8") + b"\0"
-        self._lib.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
-        pcm = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.float32)
-        return Spoken(pcm / 32768, self._rate, tuple(self._events))
-
+__all__ = ["Spoken", "installed", "say", "segments"]
 
 _RELEASED = frozenset(PHONE[n] for n in ("p", "t", "k", "ch"))  # their event is the release of the closure
 _CLOSED_FOR, _OPEN_BY = 0.040, 0.007  # seconds before and after that event

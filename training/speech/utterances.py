@@ -78,21 +78,18 @@ def speak(
 
 
 def _endless(part: Part, rng: np.random.Generator, may_say: Callable[[], bool]) -> Iterator[Utterance | None]:
-    espeak = synth.Espeak() if part.variants else None
     while True:
         if part.festival:
             yield from _festival_utterances(rng, part)
         elif rng.random() < part.negatives:
             yield _negative_utterance(rng)
-        elif espeak is None or rng.random() < part.flite_share:
+        elif not part.variants or rng.random() < part.flite_share:
             yield _flite_utterance(rng, part)
         else:
-            yield _espeak_utterance(rng, part, espeak, may_say)
+            yield _espeak_utterance(rng, part, may_say)
 
 
-def _espeak_utterance(
-    rng: np.random.Generator, part: Part, espeak: synth.Espeak, may_say: Callable[[], bool]
-) -> Utterance | None:
+def _espeak_utterance(rng: np.random.Generator, part: Part, may_say: Callable[[], bool]) -> Utterance | None:
     weights = np.array([_WEIGHTS.get(name, 1.0) for name in part.languages])
     name = str(rng.choice(part.languages, p=weights / weights.sum()))
     voice, variant = str(rng.choice(corpus.LANGUAGES[name].voices)), str(rng.choice(part.variants))
@@ -102,7 +99,7 @@ def _espeak_utterance(
     how |= {"range_": int(rng.integers(5, 96)), "wordgap": int(rng.choice([0, 0, 0, 0, 1, 3, 8]))}
     if not may_say():
         return None
-    spoken = espeak.say(text, voice + ("+" + variant if variant else ""), **how)
+    spoken = synth.say(text, voice + ("+" + variant if variant else ""), **how)
     about = {"voice": variant, "language": voice, "source": "espeak-ng", "text": text}
     return _checked(rng, spoken, spoken.rate, synth.segments(spoken, voice), about, part)
 
