@@ -21,13 +21,10 @@ from .teacher import REST
 
 FRAMES = 150  # of a crop: 3 s
 ITEMS = 12
-SHARES = {"negative": 0.07, "espeak-ng": 0.48}  # of the seconds seen, by source; the rest is for recorded voices
-    "negative": 0.07,
-    "espeak-ng": 0.63,
-}  # of the seconds seen, by source; the rest is for recorded voices
+# Of the seconds seen, by source; the rest is for recorded voices.
+SHARES = {"negative": 0.07, "espeak-ng": 0.48}
 STRETCH = (0.88, 1.14)
 SLOWEST = 15  # frames of labels looked at around a crop, for the text there
-_SPAN = int(FRAMES * STRETCH[1]) + 3
 
 
 @dataclass(frozen=True, eq=False)
