@@ -70,7 +70,7 @@ def predicted(
     return made[0, first : first + count, head].cpu().numpy(), named.cpu().numpy()
 
 
-def scores(made: np.ndarray, target: np.ndarray) -> dict[str, float]:
+def scores(made: np.ndarray, target: np.ndarray) -> dict[str, float | None]:
     """Channels against the teacher's, ``[T, 18]`` both."""
     shapes, theirs = spread(made), spread(target)
     recall, precision = closures(made, target, CHANNEL_FPS)
@@ -81,7 +81,12 @@ def scores(made: np.ndarray, target: np.ndarray) -> dict[str, float]:
         "aperture_correlation": 0.0 if still else float(np.corrcoef(*openings)[0, 1]),
         "closure_recall": recall, "closure_precision": precision,
     }  # fmt: skip
-    return {name: round(value, 5) for name, value in found.items()}
+    return {name: number(value, 5) for name, value in found.items()}
+
+
+def number(value: float, digits: int) -> float | None:
+    """Rounded; None, which JSON knows, where there is nothing to measure."""
+    return None if np.isnan(value) else round(float(value), digits)
 
 
 def by_channel(made: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -141,7 +146,7 @@ def quick_scores(
 ) -> dict[str, float]:
     """A few figures on the first utterances of a part, for the log of training."""
     some = spoken(utterances, seconds)
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     for name, head, text in (("default", 0, False), ("quality", 1, False), ("text", 1, True)):
         made, target = over(
             some, lambda u, h=head, t=text: predicted(network, u.mel, h, u.tokens if t else None)[0]
@@ -174,7 +179,7 @@ def part_scores(
         if name == "quality":
             found["by_channel"] = by_channel(made, target)
             silent = np.concatenate([u.phone == SIL for u in utterances])
-            found["silence_aperture"] = round(silence_aperture(aperture(made), silent, CHANNEL_FPS), 4)
+            found["silence_aperture"] = number(silence_aperture(aperture(made), silent, CHANNEL_FPS), 4)
     heard = [predicted(network, u.mel, 1)[1].argmax(1) == u.phone for u in utterances]
     found["phones_right"] = round(float(np.concatenate(heard).mean()), 4)
     return found
@@ -208,7 +213,9 @@ def mute_scores(network: SpeechNetwork, utterances: list[Utterance]) -> dict[str
     return {name: round(float(np.concatenate(found).mean()), 4) for name, found in sorted(kinds.items())}
 
 
-def condition_scores(network: SpeechNetwork, utterances: list[Utterance]) -> dict[str, dict[str, float]]:
+def condition_scores(
+    network: SpeechNetwork, utterances: list[Utterance]
+) -> dict[str, dict[str, float | None]]:
     """What emotions and personas change: the shift of each channel beside that of the rule, the opening, closures."""
     given = {name: np.eye(CONDITION, dtype=np.float32)[i] for i, name in enumerate(EMOTIONS) if i}
     given["happy 0.5"] = 0.5 * given["happy"]
@@ -232,7 +239,7 @@ def condition_scores(network: SpeechNetwork, utterances: list[Utterance]) -> dic
             "aperture_change": float(np.abs(aperture(made) - gain * aperture(plain)).mean()),
             "closure_recall": recall, "closure_precision": precision, "nmse": nmse(spread(made), spread(wanted)),
         }  # fmt: skip
-    return {name: {k: round(v, 4) for k, v in row.items()} for name, row in found.items()}
+    return {name: {k: number(v, 4) for k, v in row.items()} for name, row in found.items()}
 
 
 def evaluate(network: SpeechNetwork, data: Path, seconds: float = 600.0) -> dict[str, object]:

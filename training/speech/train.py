@@ -45,7 +45,7 @@ class Plan:
     items: int = 12
     rate: float = 5e-3
     warmup: int = 400
-    ramp: int = 15000  # steps until the augmentation has its full strength
+    ramp: int = 10000  # steps until the augmentation has its full strength
     decay: float = 0.01
     average: float = 0.9995  # of the moving average of the weights, which is what ships
     clip: float = 1.0
