@@ -22,13 +22,22 @@ from ..engine.drive import Drive, Drives, open_drives, parse_drive
 from ..engine.errors import TroupeError
 from ..engine.faces import Faces, draw_faces, faces_to_json, find_faces, require_faces
 from ..engine.motion.files import FORMATS, save_motion
-from ..engine.video import AudioReader, VideoWriter, contact_sheet, exact_rate, load_picture, save_picture
+from ..engine.video import (
+    Audio,
+    AudioReader,
+    VideoWriter,
+    contact_sheet,
+    exact_rate,
+    load_picture,
+    save_picture,
+)
 from ..engine.video.files import check_output, replacing
 from ..engine.video.picture import MAX_SIDE, PICTURE_SUFFIXES
 from ..engine.video.sheet import pick
 from ..engine.video.write import VIDEO_SUFFIXES
 from .live import LIVE, _live, live_options
 from .shared import bar, remark, say, version
+from .speech import MEASURE, _measure, measure_options, voice_of, voice_options
 
 INTERRUPTED = 130
 SIZE = 1280  # longest side of a video unless told otherwise
@@ -40,6 +49,7 @@ examples:
   troupe animate me.jpg --drive happy -o me.mp4
   troupe animate me.jpg --drive "happy 0.8 @0.5-2.0 ease_out; blink @1.2" -o me.mp4
   troupe animate two.jpg --face 1 --drive anna.mp4 --face 2 --drive "sad 0.7" -o two.mp4
+  troupe animate me.jpg --drive speech.wav --emotion happy:0.5 --persona friendly -o me.mp4
   troupe faces two.jpg
   troupe motion anna.mp4 -o anna.csv
   troupe plot anna.csv
@@ -50,16 +60,17 @@ examples:
 _ANIMATE = """\
 A DRIVE is one of
   a clip              anna.mp4; in a clip of several people anna.mp4#2 is the second from the left
+  a recording         speech.wav: the face speaks it; speech.wav@2.5 begins after 2.5 seconds
   a motion file       .csv (Live Link Face), .json, .npz
   a timeline          "happy 0.8 @0.5-2.0 ease_out; blink @1.2", or a .txt or .json file of it
   a preset            happy, "happy 0.8", sad, angry, surprised, ..., wink, nod, laugh, ..., idle
 A file of that name comes first, then a preset, then a timeline.
 
---drive, --strength, --region and --rest belong to the --face before them. Without --face the drives go to
+--drive, --strength, --region, --rest and the options of recordings belong to the --face before them. Without --face the drives go to
 faces 1, 2, ... from the left, and these options to the drive before them (before the first drive: to all).
 
-The video is as long as its longest clip, motion or timeline; presets last as long. It has the sound of the first
-clip among the drives.
+The video is as long as its longest clip, recording, motion or timeline; presets last as long. It has the sound of
+all recordings among the drives, else that of the first clip.
 
 examples:
   troupe animate me.jpg --drive happy -o me.mp4
@@ -124,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         (_faces, _faces_options, "find the faces of a picture, numbered from the left", _FACES),
         (_motion, _motion_options, "write a drive's motion to a file", _MOTION),
         (_plot, _plot_options, "draw a motion over time", "example:\n  troupe plot anna.csv -o anna.png"),
+        (_measure, measure_options, "judge how a motion follows speech", MEASURE),
         (_live, live_options, "make a face speak while the sound comes in", LIVE),
     ):
         told = {"help": about, "description": about.capitalize() + ".", "epilog": epilog}
@@ -155,6 +167,7 @@ def _animate_options(parser: argparse.ArgumentParser) -> None:
         "or is added to (keep)"
     )
     add("--rest", choices=("auto", "relative", "keep"), action=_InOrder, help=rest)
+    voice_options(parser.add_argument_group("recordings of speech"), _InOrder)
     video = parser.add_argument_group("the video")
     _time_options(video)
     add = video.add_argument
@@ -162,7 +175,7 @@ def _animate_options(parser: argparse.ArgumentParser) -> None:
     add("--size", type=int, metavar="PIXELS", help=f"longest side, at most (default {SIZE})")
     add("--sheet", metavar="FILE", help="also write a contact sheet there")
     add = video.add_mutually_exclusive_group().add_argument
-    add("--audio", metavar="FILE", help="sound, instead of the first clip's")
+    add("--audio", metavar="FILE", help="sound, instead of the recordings' or the first clip's")
     add("--no-audio", action="store_true", help="no sound")
 
 
@@ -179,6 +192,7 @@ def _motion_options(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", help=f"{kinds} (default CLIP.csv, here)")
     add("--face", type=int, default=1, metavar="N", help="person of the clip, from the left (default 1)")
     _time_options(parser)
+    voice_options(parser.add_argument_group("a recording of speech"))
 
 
 def _plot_options(parser: argparse.ArgumentParser) -> None:
@@ -232,7 +246,7 @@ def _animate(options: argparse.Namespace) -> None:
     except ValueError as error:
         options.parser.error(str(error))
     # All that can be wrong is looked at before the long work, from the cheap to the dear.
-    drives = [parse_drive(role["drive"]) for role in roles]
+    drives = [parse_drive(role["drive"], voice=voice_of(role)) for role in roles]
     inputs = [Path(options.picture), *(d.path for d in drives), options.audio]
     output = check_output(options.output, VIDEO_SUFFIXES, inputs)
     sheet = check_output(options.sheet, PICTURE_SUFFIXES, inputs) if options.sheet else None
@@ -288,7 +302,13 @@ def _render(
         times = [i / float(rate) for i in shown]
         save_picture(sheet, contact_sheet(list(shown.values()), count=SHEET_COUNT, times=times))
     remark(writer.notes, options)
-    heard = "" if sound is None else f", sound of {Path(sound).name}"
+    heard = (
+        ""
+        if sound is None
+        else ", with speech"
+        if isinstance(sound, Audio)
+        else f", sound of {Path(sound).name}"
+    )
     say(f"{output}: {width}x{height}, {count} frames, {_pace(played)}{heard}", options)
     if sheet:
         say(f"{sheet}: contact sheet", options)
@@ -312,7 +332,7 @@ def _faces(options: argparse.Namespace) -> None:
 
 
 def _motion(options: argparse.Namespace) -> None:
-    drive = parse_drive(options.drive, person=options.face)
+    drive = parse_drive(options.drive, person=options.face, voice=voice_of(vars(options)))
     output = check_output(options.output or _beside(drive, ".csv"), FORMATS, [drive.path])
     played = _play([drive], options, fps=options.fps, seconds=options.seconds)
     save_motion(played.motions[0], output)

@@ -12,12 +12,17 @@ import numpy as np
 from .errors import TroupeError
 from .progress import Progress
 from .video.audio import Audio, read_audio
+from .video.files import check_input
 
 if TYPE_CHECKING:
     from .motion import FaceMotion
+    from .motion.timeline import Timeline
+    from .speech.emotion import EmotionTrack
+    from .speech.persona import Persona
 
 MIX_RATE = 48_000
 LOUDEST = 0.99
+FOLLOWED = 0.5  # share of a text that must be said for the lips to follow it
 
 
 @dataclass(frozen=True)
@@ -27,15 +32,15 @@ class Voice:
     Attributes:
         text: What is said, with tags (``speech.script``), or the file it is written in.
         language: Of the text, see ``speech.phones``.
-        emotion: ``happy:0.6``, ``happy:0.6@0-2; sad:0.4@2-``; see ``speech.emotion``.
-        persona: A name or a file, see ``speech.persona``.
+        emotion: A track, or ``happy:0.6``, ``happy:0.6@0-2; sad:0.4@2-``; see ``speech.emotion``.
+        persona: Or its name or file, see ``speech.persona``.
         seed: Which blinks and glances.
     """
 
     text: str | None = None
     language: str = "english"
-    emotion: str | None = None
-    persona: str | None = None
+    emotion: EmotionTrack | str | None = None
+    persona: Persona | str | None = None
     seed: int = 0
 
 
@@ -77,16 +82,91 @@ def spoken(
 ) -> tuple[FaceMotion, tuple[str, ...]]:
     """The motion of who speaks, over ``seconds``: before and after the recording the face listens; and remarks.
 
+    Where there is a text it is looked for in the recording: what is said as written helps the lips, tags land where
+    their words are said, and the differences are among the remarks.
+
     Raises:
-        TroupeError: as ``speech.animate.speech_motion``.
+        TroupeError: if the sound, the text, the emotion or the persona cannot be used.
     """
+    from .motion.edit import add
     from .speech.animate import speech_motion
 
+    sound = placed(recording, seconds)
+    said = _said(sound, voice, progress) if voice.text else _Said(voice.emotion)
+    motion, notes = speech_motion(
+        sound.samples,
+        sound.rate,
+        fps,
+        said.phones,
+        said.emotion,
+        voice.persona,
+        voice.seed,
+        progress=progress,
+    )
+    if said.beats is not None:
+        motion = add(motion, said.beats.motion(fps, motion.duration))
+    return motion, (*notes, *said.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What a text brings: phones that the network may follow, emotions and beats in time, and remarks."""
+
+    emotion: EmotionTrack | str | None
+    phones: tuple[int, ...] | None = None
+    beats: Timeline | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _said(sound: Audio, voice: Voice, progress: Progress | None) -> _Said:
+    from .speech.align import align_phones
+    from .speech.animate import listened
+    from .speech.features import RATE
+    from .speech.phones import phonemise
+    from .speech.place import place
+    from .speech.script import parse_script
+    from .speech.stream import hear
+
+    script = parse_script(script_text(voice.text))
+    phones = phonemise(script.text, voice.language)
+    heard = hear(listened(sound.samples, sound.rate)[0], RATE).phones
+    alignment = align_phones(heard, phones.classes, phones.words, sound.duration, progress)
+    tags = place(script, alignment)
+    notes = [*map(str, alignment.mismatches), *tags.notes]
+    follow = alignment.share_said >= FOLLOWED
+    if not follow:
+        notes.append(
+            f"Only {alignment.share_said:.0%} of the text is said, so the lips follow the sound alone."
+        )
+    if tags.emotion is not None and voice.emotion is not None:
+        notes.append("The emotions in the text take the place of the other one.")
+    emotion = voice.emotion if tags.emotion is None else tags.emotion
+    return _Said(emotion, tuple(phones.classes) if follow else None, tags.timeline, tuple(notes))
+
+
+def script_text(text: str) -> str:
+    """A script, or what is written in the file that it names.
+
+    Raises:
+        TroupeError: if the file cannot be read as text.
+    """
+    if "\n" in text or not text.strip().lower().endswith(".txt"):
+        return text
+    path = check_input(text.strip(), "text")
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TroupeError(
+            f"The text '{path.name}' cannot be read", str(error)[:200], "Save it as UTF-8"
+        ) from None
+
+
+def placed(recording: Recording, seconds: float) -> Audio:
+    """The recording at its time, silence before and after, ``seconds`` long or as long as it takes."""
     rate, samples = recording.audio.rate, recording.audio.samples
     before = round(recording.start * rate)
-    whole = max(round(seconds * rate), before + samples.shape[1])
-    samples = np.pad(samples, ((0, 0), (before, whole - before - samples.shape[1])))
-    return speech_motion(samples, rate, fps, voice, progress=progress)
+    after = max(round(seconds * rate) - before - samples.shape[1], 0)
+    return Audio(np.pad(samples, ((0, 0), (before, after))), rate)
 
 
 def mixed(recordings: Sequence[Recording], seconds: float) -> Audio:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import torch
 
     from ..engine.faces import Faces
-    from ..engine.video import Audio
 
 PREVIEW_SIDE = 512
 
@@ -86,6 +85,7 @@ def clip_of_video(video, name: str = "video") -> Clip:
     if path is None:
         return clip_of_components(video, name)
     from ..engine.video import VideoReader, read_audio
+    from .sound import audio_of
 
     reader = VideoReader(path)
 
@@ -109,16 +109,6 @@ def clip_of_components(video, name: str) -> Clip:
         raise TroupeError(f"The input '{name}' cannot be read", str(error), "Load another clip") from error
     clip = clip_of_image(parts.images, float(parts.frame_rate), name)
     return Clip(clip.frames, float(parts.frame_rate), lambda: parts.audio, name=name)
-
-
-def audio_of(sound: Audio) -> dict:
-    """The engine's sound as ComfyUI's AUDIO."""
-    import torch
-
-    return {
-        "waveform": torch.from_numpy(np.ascontiguousarray(sound.samples))[None],
-        "sample_rate": sound.rate,
-    }
 
 
 def choose_clip(image, video, fps: float, needed: bool) -> Clip | None:

@@ -16,6 +16,7 @@ from ..engine.speech.embeds import SpeechEmbeds
 from ..engine.wan.embeds import ExpressionEmbeds
 from ..engine.wan.expression import ExpressionEncoder, check_seen, encode_clip
 from .progress import NodeProgress
+from .sound import to_audio
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -91,18 +92,12 @@ def encode_audio(audio_encoder: object, audio: dict, seconds: float | None = Non
             f"it is a {type(network).__name__}, FantasyTalking listens with wav2vec2",
             "Load wav2vec2-base-960h with Load Audio Encoder",
         )
-    waveform = audio["waveform"]
-    if waveform.ndim != 3 or len(waveform) != 1:
-        raise TroupeError(
-            "The input 'audio' cannot be used",
-            f"its shape is {list(waveform.shape)}, expected one recording [1, channels, samples]",
-            "Use one recording at a time",
-        )
+    sound = to_audio(audio)
     comfy.model_management.load_models_gpu([audio_encoder.patcher])
 
-    def encoder(sound: torch.Tensor) -> list[torch.Tensor]:
+    def encoder(waves: torch.Tensor) -> list[torch.Tensor]:
         with torch.inference_mode():
-            _, layers = network(sound[:, None].to(audio_encoder.load_device))
+            _, layers = network(waves[:, None].to(audio_encoder.load_device))
         return list(layers)  # the embedded sound, then each block's output; the last is the encoder's
 
-    return encode_speech(waveform[0], int(audio["sample_rate"]), encoder, seconds=seconds)
+    return encode_speech(torch.from_numpy(sound.samples), sound.rate, encoder, seconds=seconds)

@@ -6,12 +6,14 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..host.folders import register_models
 from .cast import AssignRole, WarpRender
-from .example import ExampleMedia
+from .example import ExampleMedia, ExampleSpeech
 from .expression import EncodeSpeech, ExtractExpression, LoadExpressionEncoder
 from .faces import DetectFaces, DrawFaces, FaceMasks
 from .guidance import FlowSigmas, LayeredCFG, LayeredGuider
 from .motion import EditMotion, MotionFromPreset, MotionFromTimeline, MotionFromVideo
 from .motion_files import LoadMotion, PlotMotion, SaveMotion
+from .speech import AlignText, EmotionTrack, MotionFromSpeech, Persona
+from .speech_tools import ExportLiveLink, MeasureMotion
 from .wan import ApplyCast, FitPicture, LoadPortraitAdapter, LoadWanPortraitModel
 
 NODES = (
@@ -21,10 +23,16 @@ NODES = (
     MotionFromVideo,
     MotionFromPreset,
     MotionFromTimeline,
+    MotionFromSpeech,
+    EmotionTrack,
+    Persona,
+    AlignText,
     EditMotion,
     LoadMotion,
     SaveMotion,
     PlotMotion,
+    ExportLiveLink,
+    MeasureMotion,
     AssignRole,
     WarpRender,
     LoadWanPortraitModel,
@@ -38,6 +46,7 @@ NODES = (
     LayeredCFG,
     FlowSigmas,
     ExampleMedia,
+    ExampleSpeech,
 )
 
 

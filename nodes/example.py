@@ -1,4 +1,4 @@
-"""The pack's own picture and clip, so that the first workflow needs no files."""
+"""The pack's own picture, clip and speech, so that the first workflows need no files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from comfy_api.latest import InputImpl, io
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PICTURES = (".png", ".jpg")
 CLIPS = (".mp4",)
+SOUNDS = (".wav",)
 NO_PICTURE = ("icon", "readme")
 
 
@@ -48,3 +49,28 @@ class ExampleMedia(io.ComfyNode):
 
         pixels = np.asarray(Image.open(resolve(ASSETS, picture)).convert("RGB"))
         return io.NodeOutput(to_image(pixels), InputImpl.VideoFromFile(str(resolve(ASSETS, clip))))
+
+
+class ExampleSpeech(io.ComfyNode):
+    """A bundled recording."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeExampleSpeech",
+            display_name="Example Speech",
+            category="Troupe",
+            description="A spoken sentence that comes with Troupe, to try things. Replace by Load Audio.",
+            inputs=[
+                io.Combo.Input("speech", options=bundled(SOUNDS), tooltip="The recording that is given out."),
+            ],
+            outputs=[io.Audio.Output(display_name="audio")],
+        )
+
+    @classmethod
+    def execute(cls, speech) -> io.NodeOutput:
+        from ..engine.video import read_audio
+        from ..host.folders import resolve
+        from ..host.sound import audio_of
+
+        return io.NodeOutput(audio_of(read_audio(resolve(ASSETS, speech))))

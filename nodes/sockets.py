@@ -17,6 +17,9 @@ Cast = io.Custom("TROUPE_CAST")
 Expression = io.Custom("TROUPE_EXPRESSION")
 Speech = io.Custom("TROUPE_SPEECH")
 Encoder = io.Custom("TROUPE_ENCODER")
+# TROUPE_EMOTION: engine.speech.emotion.EmotionTrack. TROUPE_PERSONA: engine.speech.persona.Persona.
+Emotion = io.Custom("TROUPE_EMOTION")
+Persona = io.Custom("TROUPE_PERSONA")
 
 # Core's own, from ComfyUI 0.23 on; named here so that older versions carry them too.
 # BOUNDING_BOX is a list per frame of {"x", "y", "width", "height", "label", "score"} in pixels.

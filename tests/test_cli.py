@@ -149,7 +149,10 @@ ANIMATE = ("-o", "a.mp4", "--seconds", "0.2", "--size", "256")
         (["animate", "dot.png", "--drive", "happy", *ANIMATE], "2x2|1x1"),
         (["animate", "text.png", "--drive", "happy", *ANIMATE], "text.png"),
         (["animate", PORTRAIT, "--drive", "hapy", *ANIMATE], "Perhaps 'happy'"),
-        (["animate", PORTRAIT, "--drive", SPEECH, *ANIMATE], "speech are not built in"),
+        (
+            ["animate", PORTRAIT, "--drive", "sad", "--persona", "calm", *ANIMATE],
+            "speaks no text and has no voice",
+        ),
         (["animate", PORTRAIT, "--drive", "empty.mp4", *ANIMATE], "empty"),
         (["animate", PORTRAIT, "--drive", "text.mp4", *ANIMATE], "text.mp4"),
         (["animate", PORTRAIT, "--drive", "one.mp4", *ANIMATE], "single frame"),

@@ -36,7 +36,10 @@ COLLINS_SHOULDER = np.array(
 CLEAR_OF_SHUTTLE = 350
 
 SIZE = (768, 480)
-SENTENCE = "Good evening. Tonight every face in the picture has a part to play."
+SENTENCES = {
+    "speech.wav": ("en-us+f3", 45, "Good evening. Tonight every face in the picture has a part to play."),
+    "reply.wav": ("en-gb+m3", 35, "About time! I have been looking at that flag since nineteen eighty four."),
+}
 
 # What the face of the driving clip does (its eyes are read through glasses: long blinks): looks about, is surprised, says something, winks, smiles.
 DRIVE = """
@@ -238,19 +241,19 @@ def icon() -> np.ndarray:
 
 
 def speech() -> Path:
-    """``speech.wav``: one sentence by espeak-ng, 16 kHz mono."""
+    """``speech.wav`` and ``reply.wav``: a sentence each by espeak-ng, 16 kHz mono."""
     import scipy.io.wavfile
     import scipy.signal
 
-    path = ASSETS / "speech.wav"
-    subprocess.run(
-        ["espeak-ng", "-v", "en-us+f3", "-s", "150", "-p", "45", "-w", str(path), SENTENCE], check=True
-    )
-    rate, samples = scipy.io.wavfile.read(path)
-    samples = scipy.signal.resample_poly(samples.astype(np.float64), 16000, rate)
-    samples *= 0.7 * 32767 / np.abs(samples).max()
-    scipy.io.wavfile.write(path, 16000, np.round(samples).astype(np.int16))
-    return path
+    for name, (voice, pitch, sentence) in SENTENCES.items():
+        path = ASSETS / name
+        said = ["-v", voice, "-s", "150", "-p", str(pitch), "-w", str(path), sentence]
+        subprocess.run(["espeak-ng", *said], check=True)
+        rate, samples = scipy.io.wavfile.read(path)
+        samples = scipy.signal.resample_poly(samples.astype(np.float64), 16000, rate)
+        samples *= 0.7 * 32767 / np.abs(samples).max()
+        scipy.io.wavfile.write(path, 16000, np.round(samples).astype(np.int16))
+    return ASSETS / "speech.wav"
 
 
 def drive() -> Path:

@@ -1,4 +1,4 @@
-"""Makes the Wan example workflows in ``example_workflows``: what the editor opens and what the API runs.
+"""Makes the Wan and speech example workflows in ``example_workflows``: what the editor opens and what the API runs.
 
     python tools/make_workflows.py SCHEMAS
 
@@ -302,11 +302,74 @@ def speech() -> Workflow:
     )
 
 
-WORKFLOWS = (one_face, three_faces, two_people, speech)
+def in_turn() -> Workflow:
+    """Two people of a picture talk in turn, drawn by the warp."""
+    picture = ("media", "image")
+    whole, second = 10.4, 4.9  # seconds
+    inputs = [
+        [node("media", "TroupeExampleMedia", picture="two_people.png", clip="drive.mp4", wide=360)],
+        [node("faces", "TroupeDetectFaces", image=picture, models=sources(LANDMARKER), wide=360)],
+    ]
+
+    def speaker(side: str, sound: str, **inputs) -> list[Node]:
+        recording = node(
+            f"{side}_sound", "TroupeExampleSpeech", speech=sound, title=f"Example Speech ({side})"
+        )
+        title = f"Motion from Speech ({side})"
+        return [
+            recording,
+            node(
+                side,
+                "TroupeMotionFromSpeech",
+                title=title,
+                audio=(f"{side}_sound", "audio"),
+                seconds=whole,
+                **inputs,
+            ),
+        ]
+
+    speakers = [
+        speaker("left", "speech.wav", emotion="happy", intensity=0.5, persona="friendly", seed=1),
+        speaker("right", "reply.wav", emotion="neutral", persona="professional", start=second, seed=2),
+    ]
+    result = [
+        [role("left_role", 1, ("left", "motion"), title="Assign Role (left)")],
+        [role("right_role", 2, ("right", "motion"), "left_role", title="Assign Role (right)")],
+        [
+            node(
+                "merge", "AudioMerge", audio1=("left", "audio"), audio2=("right", "audio"), merge_method="add"
+            )
+        ],
+    ]
+    render = node(
+        "render",
+        "TroupeWarpRender",
+        image=picture,
+        cast=("right_role", "cast"),
+        faces=("faces", "faces"),
+        audio=("merge", "AUDIO"),
+    )
+    save = node(
+        "save", "SaveVideo", video=("render", "video"), filename_prefix="video/troupe_in_turn", wide=400
+    )
+    return Workflow(
+        "two_people_talk_in_turn",
+        notes.IN_TURN,
+        [
+            Group("1 Picture", inputs),
+            Group("2 Who says what, and when", speakers),
+            Group("3 Who is who", result),
+            Group("4 Video", [[render, save]]),
+        ],
+        (400, 560),
+    )
+
+
+WORKFLOWS = (one_face, three_faces, two_people, speech, in_turn)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the Wan example workflows.")
+    parser = argparse.ArgumentParser(description="Make the Wan and speech example workflows.")
     parser.add_argument(
         "schemas", help="address of a ComfyUI server, or a file with what /object_info answers"
     )

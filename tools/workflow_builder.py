@@ -27,6 +27,7 @@ PREVIEWS = {
     "LoadAudio": 0.125,
     "TroupeDetectFaces": 0.75,
     "SaveVideo": 1.0,
+    "TroupeWarpRender": 1.0,
 }
 NEWER = {"CreateVideo": WIDGET}  # what newer versions have grown by
 NOTE = {"color": "#432", "bgcolor": "#653"}

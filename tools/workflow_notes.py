@@ -1,4 +1,4 @@
-"""What the Wan example workflows are made with, and what their notes say about it."""
+"""What the example workflows are made with, and what their notes say about it."""
 
 from __future__ import annotations
 
@@ -113,3 +113,20 @@ all; different numbers make three.
     after="The last one is `model.safetensors` of [wav2vec2-base-960h]"
     f"(https://huggingface.co/facebook/wav2vec2-base-960h), saved as `{WAV2VEC}`.",
 )
+
+IN_TURN = """
+## Two people talk in turn
+
+The one on the left speaks first, the one on the right answers; who does not speak listens. Press **Run**. It needs no GPU,
+no model and no files.
+
+**Your own picture:** *Load Image* in the place of *Example Picture and Clip*.
+
+**Your own recordings:** *Load Audio* in the place of *Example Speech*, one for each speaker. *start* says when the second one
+begins, *seconds* how long the whole lasts (the same for both).
+
+**How they speak:** *emotion* and *persona*; for emotions that change connect *Emotion Track*. If you have the words, write them into
+*text*, with tags such as `[happy 0.7] Hello! [/happy] [nod]` (needs espeak-ng).
+
+**With Wan:** the motions go into *Apply Cast* as they are.
+"""

@@ -70,14 +70,16 @@ def strip(frames: list[np.ndarray], side: int, numbers: dict[int, float]) -> Ima
     return out
 
 
-def wave(width: int, height: int) -> Image.Image:
+def wave(
+    width: int, height: int, name: str = "speech.wav", colour: tuple[int, int, int] = LIPS_COLOUR
+) -> Image.Image:
     """The bundled speech as a wave."""
-    samples = read_audio(ASSETS / "speech.wav").samples[0]
+    samples = read_audio(ASSETS / name).samples[0]
     out = Image.new("RGB", (width, height), (20, 20, 22))
     draw = ImageDraw.Draw(out)
     for x, part in enumerate(np.array_split(samples, width // 3)):
         half = max(1, round(abs(part).max() / abs(samples).max() * (height / 2 - 8)))
-        draw.line((3 * x, height // 2 - half, 3 * x, height // 2 + half), fill=LIPS_COLOUR, width=2)
+        draw.line((3 * x, height // 2 - half, 3 * x, height // 2 + half), fill=colour, width=2)
     return out
 
 
@@ -130,6 +132,8 @@ def main() -> None:
     sheet("wan_two_people_from_one_clip", clip, cast_picture(picture("two_people.png")))
     both = [strip(hopper, 130, {1: 0}), wave(3 * 134 - 4, 100)]
     sheet("wan_expression_and_speech", both, cast_picture(portrait, lips=True))
+    voices = [wave(300, 150, name, COLOURS[i]) for i, name in enumerate(("speech.wav", "reply.wav"))]
+    sheet("two_people_talk_in_turn", voices, cast_picture(picture("two_people.png")))
 
 
 if __name__ == "__main__":

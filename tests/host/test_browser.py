@@ -17,7 +17,7 @@ import pytest
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("one_person_from_a_clip", "two_people_two_drives")
+NAMES = ("one_person_from_a_clip", "two_people_two_drives", "two_people_talk_in_turn")
 WAN = sorted(p.stem for p in (ROOT / "example_workflows").glob("wan_*.json"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 READY = "() => window.app && app.graph && app.extensionManager && LiteGraph.registered_node_types.TroupeWarpRender"

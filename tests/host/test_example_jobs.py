@@ -12,11 +12,12 @@ import pytest
 pytestmark = pytest.mark.host
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("one_person_from_a_clip", "two_people_two_drives")
+NAMES = ("one_person_from_a_clip", "two_people_two_drives", "two_people_talk_in_turn")
 # Faces and still corners of the bundled pictures, as shares of width and height: x0, y0, x1, y1.
 FACES = {
     "one_person_from_a_clip": [(0.3, 0.25, 0.7, 0.7)],
     "two_people_two_drives": [(0.24, 0.24, 0.46, 0.56), (0.62, 0.25, 0.84, 0.56)],
+    "two_people_talk_in_turn": [(0.24, 0.24, 0.46, 0.56), (0.62, 0.25, 0.84, 0.56)],
 }
 RUNS = 10
 
