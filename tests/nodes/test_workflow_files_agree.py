@@ -35,6 +35,7 @@ CORE_WIDGETS = {
     "SamplerCustomAdvanced": [],
     "KSampler": ["seed", EDITOR, "steps", "cfg", "sampler_name", "scheduler", "denoise"],
     "CreateVideo": ["fps"],
+    "AudioMerge": ["merge_method"],
 }
 CORE = {*CORE_WIDGETS, "MarkdownNote"}
 # Widgets of core's loaders that name a file of a model; ours say "files" in object_info.json.
@@ -117,7 +118,13 @@ def to_api(ui: dict) -> dict:
 
 def test_each_main_job_has_a_workflow():
     assert NAMES == sorted(
-        ["one_person_from_a_clip", "two_people_faces_by_core", "two_people_two_drives", *ROLES]
+        [
+            "one_person_from_a_clip",
+            "two_people_faces_by_core",
+            "two_people_talk_in_turn",
+            "two_people_two_drives",
+            *ROLES,
+        ]
     )
 
 
