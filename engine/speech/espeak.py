@@ -1,17 +1,20 @@
-"""espeak-ng's library in this process: loaded once, one voice at a time.
+"""espeak-ng: text to sounds and to speech, one voice at a time.
 
 espeak-ng (GPL-3.0) is no part of this pack; it is used where the user has it, and the sound it makes is the user's.
-Phone events come from its old ``espeak_Initialize`` alone: the ``_ng`` calls cannot switch them on.
+Its library runs in a process of its own (``espeak_child``), as it dies of some words in some voices (version 1.51: one
+sentence in 20,000): then that text is refused, and the next one gets a new process.
 """
 
 from __future__ import annotations
 
-import ctypes
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +25,18 @@ _LIBRARIES = (
     "libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "/opt/homebrew/lib/libespeak-ng.dylib",
     "/usr/local/lib/libespeak-ng.dylib", "libespeak-ng.dll", r"C:\Program Files\eSpeak NG\libespeak-ng.dll",
 )  # fmt: skip
-_SYNCHRONOUS, _DONT_EXIT, _PHONE_EVENTS, _AS_IPA, _UTF8 = 2, 0x8000, 1, 2, 1
-_RATE, _PITCH, _RANGE, _WORDGAP = 1, 3, 4, 7
-_END_OF_LIST, _WORD, _PHONE = 0, 1, 7
-_IPA_PARTED = 0x02 | (ord("_") << 8)
+_PATIENCE = 120.0  # seconds for one answer; half an hour of speech takes 20
+_CHILD = Path(__file__).with_name("espeak_child.py")
 _LOCK = threading.Lock()
+_SHOWN = 60  # characters of a text in messages
 
 
-class _Id(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+class EspeakEnded(TroupeError):
+    """espeak-ng died of a text, or did not come to an end."""
 
 
-class _Event(ctypes.Structure):
-    _fields_ = [
-        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p), ("id", _Id),
-    ]  # fmt: skip
-
-
-_Heard = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
-
-
-@cache
-def _library() -> tuple[ctypes.CDLL, int]:
-    """The library, initialised, and its samples per second; ``espeakng_loader`` brings one where the system has none."""
+def _candidates() -> list[tuple[str, str | None]]:
+    """Libraries to try; ``espeakng_loader`` brings one where the system has none."""
     candidates: list[tuple[str, str | None]] = [(name, None) for name in _LIBRARIES]
     try:
         import espeakng_loader
@@ -54,63 +44,139 @@ def _library() -> tuple[ctypes.CDLL, int]:
         candidates.append((espeakng_loader.get_library_path(), espeakng_loader.get_data_path()))
     except ImportError:
         pass
-    for name, data in candidates:
+    return candidates
+
+
+class _Process:
+    """espeak-ng, started.
+
+    Attributes:
+        rate: Samples a second; 0 if it is not installed.
+    """
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-I", "-S", str(_CHILD), json.dumps(_candidates())]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows would show one
+        )
+        self._owner = os.getpid()
+        self.rate = int(self._answer("")[0])
+
+    @property
+    def alive(self) -> bool:
+        """Whether this process (not one that it was forked from) may ask."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def ask(self, about: str, *request: object) -> tuple:
+        """The answer to a request, and the sound that follows it.
+
+        Raises:
+            EspeakEnded: naming the text it is ``about``.
+        """
         try:
-            library = ctypes.CDLL(name)
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
         except OSError:
-            continue
-        options = _DONT_EXIT | _PHONE_EVENTS | _AS_IPA
-        rate = library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode() if data else None, options)
-        if rate > 0:
-            library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-            library.espeak_TextToPhonemes.argtypes = [
-                ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int,
-            ]  # fmt: skip
-            return library, rate
-    raise TroupeError(
-        "The text cannot be turned into sounds",
-        "espeak-ng is not installed",
-        "Install it (Debian: apt install libespeak-ng1; macOS: brew install espeak-ng; Windows: its installer; or "
-        "pip install espeakng-loader), or leave the text out",
-    )
+            raise self._ended(about) from None
+        return self._answer(about, request[0] == "say")
+
+    def _answer(self, about: str, sound: bool = False) -> tuple:
+        watch = threading.Timer(_PATIENCE, self._process.kill)
+        watch.start()
+        try:
+            line = self._process.stdout.readline()
+            if not line.endswith(b"\n"):
+                raise self._ended(about)
+            answer = json.loads(line)
+            data = self._process.stdout.read(answer[0]) if sound else b""
+        finally:
+            watch.cancel()
+        if sound and len(data) < answer[0]:
+            raise self._ended(about)
+        return answer, data
+
+    def _ended(self, about: str) -> EspeakEnded:
+        shown = about if len(about) <= _SHOWN else about[:_SHOWN] + "…"
+        code = self.stop()
+        return EspeakEnded(
+            f"espeak-ng broke down on '{shown}'",
+            f"its process ended with {code}",
+            "Write those words otherwise, or use a newer espeak-ng",
+        )
+
+    def stop(self) -> int:
+        """Its exit code."""
+        try:
+            self._process.stdin.close()
+        except OSError:  # it died with a request unread
+            pass
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
 
-@cache
-def _variants() -> frozenset[str]:
-    """What may stand behind the plus of a voice."""
-    library, data = _library()[0], ctypes.c_char_p()
-    library.espeak_Info.restype = ctypes.c_char_p
-    library.espeak_Info(ctypes.byref(data))
-    folder = Path((data.value or b"").decode()) / "voices" / "!v"
-    return frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
+_running: _Process | None = None
+
+
+def _espeak() -> _Process:
+    """The running espeak-ng, started anew if it has to be. Whoever calls holds the lock."""
+    global _running
+    if _running is None or not _running.alive:
+        _running = _Process()
+        if not _running.rate:
+            _running.stop()
+            _running = None
+            raise TroupeError(
+                "The text cannot be turned into sounds",
+                "espeak-ng is not installed",
+                "Install it (Debian: apt install libespeak-ng1; macOS: brew install espeak-ng; Windows: its installer;"
+                " or pip install espeakng-loader), or leave the text out",
+            )
+    return _running
+
+
+def restart() -> None:
+    """Forget what was said: espeak-ng remembers it, and speaks a little differently after it."""
+    global _running
+    with _LOCK:
+        if _running is not None and _running.alive:
+            _running.stop()
+        _running = None
 
 
 def installed() -> bool:
     """Whether there is an espeak-ng to use."""
     try:
         with _LOCK:
-            return bool(_library())
+            return bool(_espeak())
     except TroupeError:
         return False
 
 
 @contextmanager
-def espeak(voice: str) -> Iterator[ctypes.CDLL]:
-    """The library with a voice chosen; other threads wait.
+def _speaking(voice: str) -> Iterator[_Process]:
+    """espeak-ng with a voice chosen; other threads wait.
 
     Raises:
         TroupeError: if espeak-ng is not installed or does not have the voice.
     """
     with _LOCK:
-        library, _ = _library()
-        known = "+" not in voice or voice.partition("+")[2] in _variants()  # of others it takes no notice
-        if not known or library.espeak_SetVoiceByName(voice.encode()) != 0:
+        espeak = _espeak()
+        if not espeak.ask(voice, "choose", voice)[
+            0
+        ]:  # each time, as that takes its melody back to the beginning
             raise TroupeError(
                 f"espeak-ng cannot speak in the voice '{voice}'",
                 "this installation does not have it",
                 "Choose another voice, or install espeak-ng's data",
             )
-        yield library
+        yield espeak
 
 
 @contextmanager
@@ -118,15 +184,13 @@ def reader(voice: str) -> Iterator[Callable[[str], list[str]]]:
     """A function that reads a clause as the symbols of its sounds, in the IPA as espeak-ng writes it.
 
     Raises:
-        TroupeError: if espeak-ng is not installed or does not have the voice.
+        TroupeError: if espeak-ng is not installed or does not have the voice; from the function, if it dies of the clause.
     """
-    with espeak(voice) as library:
+    with _speaking(voice) as espeak:
 
         def read(clause: str) -> list[str]:
-            rest, spoken = ctypes.c_char_p(clause.encode("utf-8")), []
-            while rest:
-                spoken.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA_PARTED).decode())
-            return [s for s in " ".join(spoken).replace("_", " ").split() if not s.startswith("(")]
+            symbols = espeak.ask(clause, "read", clause)[0]
+            return [s for s in symbols.replace("_", " ").split() if not s.startswith("(")]
 
         yield read
 
@@ -164,34 +228,15 @@ def synthesise(
         wordgap: Pause between words in 10 ms.
 
     Raises:
-        TroupeError: if espeak-ng is not installed or does not have the voice.
+        TroupeError: if espeak-ng is not installed, does not have the voice, or dies of the text (``EspeakEnded``).
     """
-    pieces: list[np.ndarray] = []
-    events: list[tuple[float, str]] = []
-    words: list[tuple[float, int]] = []
-    with espeak(voice) as library:
-        per_second = _library()[1]
-
-        def heard(pcm, count, event) -> int:
-            if pcm and count > 0:
-                pieces.append(np.ctypeslib.as_array(pcm, (count,)).astype(np.float32))
-            i = 0
-            while event[i].type != _END_OF_LIST:
-                seconds = event[i].sample / per_second
-                if event[i].type == _PHONE:
-                    events.append((seconds, event[i].id.string.decode("utf-8", "ignore")))
-                elif event[i].type == _WORD:
-                    events.append((seconds, "#"))
-                    words.append((seconds, event[i].text_position - 1))
-                i += 1
-            return 0
-
-        callback = _Heard(heard)
-        library.espeak_SetSynthCallback(callback)
-        for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, range_), (_WORDGAP, wordgap)):
-            library.espeak_SetParameter(parameter, int(value), 0)
-        data = text.encode() + b"\0"
-        library.espeak_Synth(data, len(data), 0, 1, 0, _UTF8, None, None)
-        library.espeak_SetSynthCallback(_Heard())
-    pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return Spoken(pcm / 32768, per_second, tuple(events), tuple(words))
+    how = {"rate": int(rate), "pitch": int(pitch), "range": int(range_), "wordgap": int(wordgap)}
+    with _speaking(voice) as espeak:
+        (_, phones, words), sound = espeak.ask(text, "say", text, how)
+        second = espeak.rate
+    return Spoken(
+        np.frombuffer(sound, np.int16).astype(np.float32) / 32768,
+        second,
+        tuple((at / second, symbol) for at, symbol in phones),
+        tuple((at / second, character) for at, character in words),
+    )

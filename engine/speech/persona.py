@@ -6,6 +6,7 @@ The network learned ``articulation``, ``range`` and ``smile``; the others set th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -163,6 +164,9 @@ def load_persona(name_or_path: str | Path) -> Persona:
     return persona_from({"name": path.stem[:_MAX_NAME], **parse_persona(text, label)}, label)
 
 
+_EXPONENT = re.compile(r"[-+]?[0-9.]*[0-9]e[-+]?[0-9]+", re.IGNORECASE)
+
+
 def _yaml(text: str) -> object:
     try:
         import yaml
@@ -173,6 +177,10 @@ def _yaml(text: str) -> object:
             "Install it with 'pip install pyyaml', or use JSON",
         ) from None
     try:
-        return yaml.safe_load(text)
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(error) from None
+    if not isinstance(values, dict):
+        return values
+    # YAML 1.1 takes 1e-3 for text: an exponent there needs a dot and a sign.
+    return {k: float(v) if isinstance(v, str) and _EXPONENT.fullmatch(v) else v for k, v in values.items()}

@@ -26,14 +26,13 @@ import argparse
 import json
 import multiprocessing
 import os
-import signal
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import numpy as np
 
+from troupe.engine.speech import espeak
 from troupe.engine.speech.phones import PHONES
 
 from . import corpus, festival, flite
@@ -53,7 +52,6 @@ VARIANTS = (
 NEGATIVES = 0.08  # share of utterances
 SHARD_SECONDS = 1800.0
 _FESTIVAL_FIRST = 500
-_MOST_DEATHS = 10
 
 
 def parts(hours: float, flite_hours: float, festival_hours: float, quick: bool) -> list[Part]:
@@ -114,34 +112,10 @@ class Job:
     seed: int
 
 
-def _make_shard(job: Job, said: Synchronized, skip: frozenset[int]) -> None:
-    """Makes a file, counting espeak-ng's sentences in ``said`` and leaving some of them out."""
-
-    def may_say() -> bool:
-        said.value += 1
-        return said.value not in skip
-
+def _make_shard(job: Job) -> None:
+    espeak.restart()  # it remembers what it said before
     rng = np.random.default_rng([job.seed, *job.part.name.encode(), job.number])
-    write_shard(job.path, speak(job.part, rng, job.seconds, may_say))
-
-
-def _in_a_process(job: Job) -> None:
-    """Makes a file in a process of its own, as espeak-ng remembers what it said before.
-
-    espeak-ng 1.51 dies of some words in some voices (one sentence in 20,000): that sentence is left out.
-    """
-    context = multiprocessing.get_context("spawn")
-    skip: frozenset[int] = frozenset()
-    while True:
-        said = context.Value("q", 0)
-        process = context.Process(target=_make_shard, args=(job, said, skip))
-        process.start()
-        process.join()
-        if process.exitcode == 0:
-            return
-        if process.exitcode != -signal.SIGSEGV or len(skip) == _MOST_DEATHS:
-            raise RuntimeError(f"{job.path} could not be made: its process ended with {process.exitcode}")
-        skip |= {said.value}
+    write_shard(job.path, speak(job.part, rng, job.seconds))
 
 
 def make(
@@ -176,8 +150,8 @@ def make(
             paths.append(path)
             if not path.is_file():
                 todo.append(Job(path, part, number, part.seconds / count, seed))
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(_in_a_process, todo))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_make_shard, todo))
     about = {
         "seed": seed,
         "hours": {"espeak-ng": hours, "flite": flite_hours, "festival": festival_hours},

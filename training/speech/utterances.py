@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from troupe.engine.speech.espeak import EspeakEnded
 from troupe.engine.speech.features import RATE, log_mel, resample
 
 from . import corpus, festival, flite, synth
@@ -56,19 +57,16 @@ class Utterance:
     about: dict[str, str]
 
 
-def speak(
-    part: Part, rng: np.random.Generator, seconds: float, may_say: Callable[[], bool] = lambda: True
-) -> list[Utterance]:
+def speak(part: Part, rng: np.random.Generator, seconds: float) -> list[Utterance]:
     """Utterances of a part, at least so many seconds of them.
 
     Args:
         part: Who speaks what.
         rng: Chance.
         seconds: At least.
-        may_say: Called before each sentence of espeak-ng, which may end the process; if false it is left out.
     """
     made, found = 0.0, []
-    for one in _endless(part, rng, may_say):
+    for one in _endless(part, rng):
         if one is not None:
             made += len(one.target) / FPS
             found.append(one)
@@ -77,7 +75,7 @@ def speak(
     return found
 
 
-def _endless(part: Part, rng: np.random.Generator, may_say: Callable[[], bool]) -> Iterator[Utterance | None]:
+def _endless(part: Part, rng: np.random.Generator) -> Iterator[Utterance | None]:
     while True:
         if part.festival:
             yield from _festival_utterances(rng, part)
@@ -86,10 +84,10 @@ def _endless(part: Part, rng: np.random.Generator, may_say: Callable[[], bool]) 
         elif not part.variants or rng.random() < part.flite_share:
             yield _flite_utterance(rng, part)
         else:
-            yield _espeak_utterance(rng, part, may_say)
+            yield _espeak_utterance(rng, part)
 
 
-def _espeak_utterance(rng: np.random.Generator, part: Part, may_say: Callable[[], bool]) -> Utterance | None:
+def _espeak_utterance(rng: np.random.Generator, part: Part) -> Utterance | None:
     weights = np.array([_WEIGHTS.get(name, 1.0) for name in part.languages])
     name = str(rng.choice(part.languages, p=weights / weights.sum()))
     voice, variant = str(rng.choice(corpus.LANGUAGES[name].voices)), str(rng.choice(part.variants))
@@ -97,9 +95,10 @@ def _espeak_utterance(rng: np.random.Generator, part: Part, may_say: Callable[[]
     # Wide: sad and calm people speak slowly and flat, happy and angry ones fast and with a large range.
     how = {"rate": int(np.clip(rng.normal(168, 28), 105, 245)), "pitch": int(rng.integers(12, 89))}
     how |= {"range_": int(rng.integers(5, 96)), "wordgap": int(rng.choice([0, 0, 0, 0, 1, 3, 8]))}
-    if not may_say():
+    try:
+        spoken = synth.say(text, voice + ("+" + variant if variant else ""), **how)
+    except EspeakEnded:  # one sentence in 20,000
         return None
-    spoken = synth.say(text, voice + ("+" + variant if variant else ""), **how)
     about = {"voice": variant, "language": voice, "source": "espeak-ng", "text": text}
     return _checked(rng, spoken, spoken.rate, synth.segments(spoken, voice), about, part)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
+import multiprocessing
+import os
+import signal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,13 +140,51 @@ class TestText:
 
 
 def test_without_espeak_there_is_a_clear_error(monkeypatch):
-    def nothing(name):
-        raise OSError(name)
-
-    library._library.cache_clear()
-    monkeypatch.setattr(ctypes, "CDLL", nothing)
+    library.restart()
+    monkeypatch.setattr(library, "_candidates", lambda: [("libnothing-of-that-name.so", None)])
     try:
+        assert not library.installed()
         with pytest.raises(TroupeError, match="espeak-ng is not installed"):
             phonemise("hello", "en")
     finally:
-        library._library.cache_clear()
+        library.restart()
+
+
+@espeak
+class TestProcess:
+    def test_a_text_that_kills_it_is_refused_and_the_next_one_is_read(self):
+        before = phonemise("hello", "en")
+        with library.reader("en-us") as read:
+            os.kill(library._running._process.pid, signal.SIGSEGV)
+            with pytest.raises(library.EspeakEnded, match="broke down on 'bad words'.*-11"):
+                read("bad words")
+        assert phonemise("hello", "en") == before
+
+    def test_a_text_that_never_ends_is_given_up(self, monkeypatch):
+        monkeypatch.setattr(library, "_PATIENCE", 0.2)
+        with library.reader("en-us") as read:
+            os.kill(library._running._process.pid, signal.SIGSTOP)
+            with pytest.raises(library.EspeakEnded, match="broke down"):
+                read("words")
+
+    def test_a_forked_process_starts_its_own(self):
+        with library.reader("en-us") as read:
+            here, symbols = library._running, read("hello")
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply(_read_hello) == (symbols, True)
+        with library.reader("en-us") as read:
+            assert library._running is here and read("hello") == symbols
+
+    def test_the_same_text_is_the_same_sound_after_a_restart(self):
+        library.restart()
+        first = library.synthesise("Come here, my friend.", "en-us+f2")
+        library.restart()
+        again = library.synthesise("Come here, my friend.", "en-us+f2")
+        np.testing.assert_array_equal(first.pcm, again.pcm)
+        assert first.events == again.events
+
+
+def _read_hello() -> tuple[list[str], bool]:
+    theirs = library._running
+    with library.reader("en-us") as read:
+        return read("hello"), library._running is not theirs

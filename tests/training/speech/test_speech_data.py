@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from safetensors import safe_open
 
 from troupe.engine.errors import TroupeError
 from troupe.engine.speech.channels import CHANNELS, aperture
+from troupe.engine.speech.espeak import EspeakEnded
 from troupe.engine.speech.features import RATE, log_mel, loudness
 from troupe.engine.speech.phones import BILABIAL, PHONES
 from troupe.engine.speech.phones import INDEX as PHONE
@@ -23,7 +21,6 @@ from troupe.training.speech.negatives import KINDS, negative
 from troupe.training.speech.teacher import REST
 from troupe.training.speech.utterances import Part, speak
 
-FORK = multiprocessing.get_context("fork")
 needs_espeak = pytest.mark.skipif(not synth.installed(), reason="espeak-ng's library is not installed")
 needs_flite = pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed")
 
@@ -224,46 +221,21 @@ class TestFiles:
         assert json.loads((folder / "data.json").read_text())["phones"] == list(PHONES)
 
 
-def dies_at_the_third_sentence(job: data.Job, said, skip: frozenset[int]) -> None:
-    for sentence in range(1, 6):
-        said.value = sentence
-        if sentence == 3 and sentence not in skip:
-            os.kill(os.getpid(), signal.SIGSEGV)
-    job.path.write_text(f"without {sorted(skip)}")
+@needs_espeak
+def test_a_sentence_that_kills_espeak_is_left_out(monkeypatch: pytest.MonkeyPatch):
+    part = Part("x", 1, ("en", "it"), ("", "f2"), test=True)
+    whole = [u.about["text"] for u in speak(part, np.random.default_rng(7), 20)]
+    say, said = synth.say, []
 
+    def dies_of_the_second(text: str, *args, **kwargs):
+        said.append(text)
+        if len(said) == 2:
+            raise EspeakEnded("espeak-ng broke down", "its process ended with -11", "Write it otherwise")
+        return say(text, *args, **kwargs)
 
-def fails(job: data.Job, said, skip: frozenset[int]) -> None:
-    raise SystemExit(3)
-
-
-class TestProcesses:
-    def job(self, tmp_path: Path) -> data.Job:
-        return data.Job(tmp_path / "made", Part("x", 1), 0, 1.0, 0)
-
-    def test_a_sentence_that_kills_espeak_is_left_out(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-        monkeypatch.setattr(data, "_make_shard", dies_at_the_third_sentence)
-        monkeypatch.setattr(data.multiprocessing, "get_context", lambda _: FORK)
-        data._in_a_process(self.job(tmp_path))
-        assert (tmp_path / "made").read_text() == "without [3]"
-
-    def test_other_ends_are_errors(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-        monkeypatch.setattr(data, "_make_shard", fails)
-        monkeypatch.setattr(data.multiprocessing, "get_context", lambda _: FORK)
-        with pytest.raises(RuntimeError, match="ended with 3"):
-            data._in_a_process(self.job(tmp_path))
-
-    @needs_espeak
-    def test_a_sentence_may_be_left_out(self):
-        said = [0]
-
-        def not_the_second() -> bool:
-            said[0] += 1
-            return said[0] != 2
-
-        part = Part("x", 1, ("en", "it"), ("", "f2"), test=True)
-        whole = [u.about["text"] for u in speak(part, np.random.default_rng(7), 20)]
-        fewer = [u.about["text"] for u in speak(part, np.random.default_rng(7), 20, not_the_second)]
-        assert whole[0] == fewer[0] and whole[1] not in fewer and said[0] > len(fewer) > 2
+    monkeypatch.setattr(synth, "say", dies_of_the_second)
+    fewer = [u.about["text"] for u in speak(part, np.random.default_rng(7), 20)]
+    assert whole[0] == fewer[0] and whole[1] == said[1] not in fewer and len(fewer) > 2
 
 
 @needs_espeak
