@@ -12,7 +12,6 @@ import numpy as np
 from .errors import TroupeError
 from .progress import Progress
 from .video.audio import Audio, read_audio
-from .video.files import check_input
 
 if TYPE_CHECKING:
     from .motion import FaceMotion
@@ -30,11 +29,14 @@ class Voice:
     """What goes with a recording.
 
     Attributes:
-        text: What is said, with tags (``speech.script``), or the file it is written in.
+        text: What is said, with tags (``speech.script``).
         language: Of the text, see ``speech.phones``.
         emotion: A track, or ``happy:0.6``, ``happy:0.6@0-2; sad:0.4@2-``; see ``speech.emotion``.
         persona: Or its name or file, see ``speech.persona``.
         seed: Which blinks and glances.
+
+    Raises:
+        TroupeError: on a seed below 0 or an unknown language.
     """
 
     text: str | None = None
@@ -42,6 +44,13 @@ class Voice:
     emotion: EmotionTrack | str | None = None
     persona: Persona | str | None = None
     seed: int = 0
+
+    def __post_init__(self):
+        from .speech.phones import language_of
+
+        if self.seed < 0:
+            raise TroupeError(f"The seed {self.seed} is out of range", "it must be 0 or more", "Use 0")
+        language_of(self.language)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +65,26 @@ class Recording:
         """When it is over."""
         return self.start + self.audio.duration
 
+    def until(self, seconds: float, name: str) -> Recording:
+        """What of it is heard if all ends at ``seconds``.
+
+        Args:
+            seconds: After the beginning of all.
+            name: Of the recording, for messages.
+
+        Raises:
+            TroupeError: if that is before it begins.
+        """
+        if self.start >= seconds:
+            raise TroupeError(
+                f"{name} is not heard",
+                f"it begins at {self.start:g} s, and all ends at {seconds:g} s",
+                "Begin earlier, or make it longer",
+            )
+        most = max(1, round((seconds - self.start) * self.audio.rate))
+        have = self.audio.samples.shape[1]
+        return Recording(self.audio.fit(most), self.start) if have > most else self
+
 
 def read_recording(path: Path, start: float, seconds: float | None = None) -> Recording:
     """The sound of a file, ended at ``seconds`` after the beginning of all.
@@ -66,15 +95,8 @@ def read_recording(path: Path, start: float, seconds: float | None = None) -> Re
     audio = read_audio(path)
     if audio is None:
         raise TroupeError(f"'{path.name}' has no sound", "no audio track found", "Use a recording of speech")
-    if seconds is not None:
-        if start >= seconds:
-            raise TroupeError(
-                f"'{path.name}' is not heard",
-                f"it begins at {start:g} s, and all ends at {seconds:g} s",
-                "Begin earlier, or make it longer",
-            )
-        audio = audio.fit(min(audio.samples.shape[1], max(1, round((seconds - start) * audio.rate))))
-    return Recording(audio, start)
+    recording = Recording(audio, start)
+    return recording if seconds is None else recording.until(seconds, f"'{path.name}'")
 
 
 def spoken(
@@ -127,7 +149,7 @@ def _said(sound: Audio, voice: Voice, progress: Progress | None) -> _Said:
     from .speech.script import parse_script
     from .speech.stream import hear
 
-    script = parse_script(script_text(voice.text))
+    script = parse_script(voice.text)
     phones = phonemise(script.text, voice.language)
     heard = hear(listened(sound.samples, sound.rate)[0], RATE).phones
     alignment = align_phones(heard, phones.classes, phones.words, sound.duration, progress)
@@ -142,23 +164,6 @@ def _said(sound: Audio, voice: Voice, progress: Progress | None) -> _Said:
         notes.append("The emotions in the text take the place of the other one.")
     emotion = voice.emotion if tags.emotion is None else tags.emotion
     return _Said(emotion, tuple(phones.classes) if follow else None, tags.timeline, tuple(notes))
-
-
-def script_text(text: str) -> str:
-    """A script, or what is written in the file that it names.
-
-    Raises:
-        TroupeError: if the file cannot be read as text.
-    """
-    if "\n" in text or not text.strip().lower().endswith(".txt"):
-        return text
-    path = check_input(text.strip(), "text")
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TroupeError(
-            f"The text '{path.name}' cannot be read", str(error)[:200], "Save it as UTF-8"
-        ) from None
 
 
 def placed(recording: Recording, seconds: float) -> Audio:

@@ -206,12 +206,17 @@ class Feelings:
     def __init__(self, track: EmotionTrack) -> None:
         self.track = track
         self._stages = np.zeros((_STAGES, len(EMOTIONS)), np.float32)
+        self._reached: EmotionTrack | None = None  # a track that does not change, once it is felt in full
 
     def step(self, first: int, count: int) -> np.ndarray:
         """Mixes float32 ``[count, 8]`` of frames ``first`` on; call it for all frames in order."""
         stages = self._stages
+        if self._reached is self.track:
+            return self.track.mixes.repeat(count, 0)
         if len(self.track.times) == 1 and (stages == self.track.mixes[0]).all():
-            return np.repeat(self.track.mixes, count, 0)
+            self._reached = self.track
+            return self.step(first, count)
+        self._reached = None
         goals = self.track.sample((first + np.arange(count)) / CHANNEL_FPS + LEAD)
         out = np.empty((count, len(EMOTIONS)), np.float32)
         for row, goal in zip(out, goals):

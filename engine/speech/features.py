@@ -20,7 +20,8 @@ LOWEST, HIGHEST = 60.0, 7600.0
 SILENCE = 1e-12
 
 _BLOCK = 2048
-_WITHIN = np.arange(WINDOW)
+_FRAMES = 64
+_WINDOWS = np.arange(_FRAMES)[:, None] * HOP + np.arange(WINDOW)
 _HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
 
 
@@ -51,7 +52,7 @@ _BINS, _WEIGHTS, _STARTS = _sparse(mel_filters())
 def _mel_frames(windows: np.ndarray) -> np.ndarray:
     # Sums run over one frame's own bins in a fixed order (a matrix product may round differently from one number
     # of frames to another), so that chunks give the same bits.
-    spectrum = np.fft.rfft(windows.astype(np.float64) * _HANN, FFT, axis=1)
+    spectrum = np.fft.rfft(windows * _HANN, FFT, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2) / (_HANN @ _HANN)
     bands = np.add.reduceat(power[:, _BINS] * _WEIGHTS, _STARTS, axis=1)
     return np.log(bands + SILENCE).astype(np.float32)
@@ -76,9 +77,9 @@ class MelStream:
         sound = np.concatenate([self._rest, np.asarray(samples, np.float32)])
         count = max(0, (len(sound) - WINDOW) // HOP + 1)
         frames = np.empty((count, BANDS), np.float32)
-        for start in range(0, count, _BLOCK):
-            at = np.arange(start, min(count, start + _BLOCK))[:, None] * HOP + _WITHIN
-            frames[start : start + _BLOCK] = _mel_frames(sound[at])
+        for start in range(0, count, _FRAMES):
+            at = _WINDOWS[: count - start]
+            frames[start : start + _FRAMES] = _mel_frames(sound[start * HOP :][at])
         self._rest = sound[count * HOP :].copy()
         return frames
 

@@ -12,51 +12,59 @@ from .layout import HALVING, TAPS
 from .phones import SIL
 from .weights import SpeechWeights
 
+_ROOM = 32  # frames
 LONGEST = 256  # frames of 20 ms at once: whole recordings go through in pieces of this
 
 
 class _Taps:
-    """A causal convolution as one product per call; remembers as much of the past as it looks at."""
+    """A causal convolution ``[..., out, count * in]`` as one product per call; remembers the past it looks at."""
 
     def __init__(self, weight: np.ndarray, bias: np.ndarray, dilation: int, count: int) -> None:
-        self._weight, self._bias = np.ascontiguousarray(weight.T), bias
-        self._dilation, self._count = dilation, count
-        self._past = np.zeros(((count - 1) * dilation, weight.shape[1] // count), np.float32)
+        self._weight, self._bias = np.ascontiguousarray(weight.swapaxes(-1, -2)), bias
+        self._reach = (count - 1) * dilation
+        self._steps = [i * dilation for i in range(count)]
+        # The past lies before ``at``; new frames are written behind it, so that it seldom has to be moved.
+        self._line = np.zeros((self._reach + _ROOM, weight.shape[-1] // count), np.float32)
+        self._at = self._reach
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        rows = len(x)
-        line = np.concatenate([self._past, x])
-        self._past = line[rows:].copy()
-        taps = [line[i * self._dilation : i * self._dilation + rows] for i in range(self._count)]
-        out = np.concatenate(taps, 1) @ self._weight
+        rows, line, at = len(x), self._line, self._at
+        if at + rows > len(line):
+            past = line[at - self._reach : at].copy()
+            if self._reach + rows > len(line):
+                line = self._line = np.empty((self._reach + rows, line.shape[1]), np.float32)
+            at = self._reach
+            line[:at] = past
+        line[at : at + rows] = x
+        self._at = at + rows
+        first = at - self._reach
+        seen = np.concatenate([line[first + i : first + i + rows] for i in self._steps], 1)
+        out = np.matmul(seen, self._weight)
         out += self._bias
         return out
 
 
 class _Block:
     """A gated convolution. With sigmoid(z) = (1 + tanh(z / 2)) / 2 the gate is tanh(v / 2) (1 + tanh(o / 2)) / 4: the
-    halves and the quarter are in the weights."""
+    halves and the quarter are in the weights. Values and openings are made apart, which keeps both in one piece."""
 
     def __init__(self, tensors: dict[str, np.ndarray], name: str, dilation: int) -> None:
-        self._taps = _Taps(
-            tensors[name + ".taps.weight"] / 2, tensors[name + ".taps.bias"] / 2, dilation, TAPS
-        )
-        self._out = np.ascontiguousarray(tensors[name + ".out.weight"].T / 4)
         self._bias = tensors[name + ".out.bias"]
-        self._width = len(self._bias)
+        width = len(self._bias)
+        taps, bias = tensors[name + ".taps.weight"] / 2, tensors[name + ".taps.bias"] / 2
+        self._taps = _Taps(taps.reshape(2, width, -1), bias.reshape(2, 1, width), dilation, TAPS)
+        self._out = np.ascontiguousarray(tensors[name + ".out.weight"].T / 4)
 
-    def __call__(
-        self, x: np.ndarray, scale: np.ndarray | None = None, shift: np.ndarray | None = None
-    ) -> np.ndarray:
+    def __call__(self, x: np.ndarray, film: np.ndarray | None = None) -> np.ndarray:
         gate = self._taps(x)
-        if scale is not None:
-            gate *= scale
-            gate += shift
-        np.tanh(gate, out=gate)
-        opening = gate[:, self._width :]
-        opening += 1.0
-        opening *= gate[:, : self._width]
-        out = opening @ self._out
+        if film is not None:
+            gate *= film[0]
+            gate += film[1]
+        np.tanh(gate, gate)
+        value, opening = gate
+        opening *= value
+        opening += value
+        out = np.dot(opening, self._out)
         out += self._bias
         out += x
         return out
@@ -67,6 +75,12 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     x += 1.0
     x *= 0.5
     return x
+
+
+def log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Of scores of phones ``[..., phones]``."""
+    scores = scores - scores.max(-1, keepdims=True)
+    return scores - np.log(np.exp(scores).sum(-1, keepdims=True))
 
 
 def _near(tokens: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -102,7 +116,7 @@ class NumpyNetwork:
         self._film = self._film_weights(*linear("film"))
         join, bias = linear("join")
         self._join, self._join_text, self._join_bias = join[: config.width], join[config.width :], bias
-        self._no_text = tensors["no_text"] @ self._join_text
+        self._no_text = tensors["no_text"] @ self._join_text + bias
         self._last_condition: tuple[bytes, np.ndarray] | None = None
         given = tokens is not None and len(tokens) > 0
         self._follower = Follower(tokens, config.sharpness) if given else None
@@ -125,7 +139,8 @@ class NumpyNetwork:
             condition: float32 ``[n, 12]``, or ``[1, 12]`` for all; row t is that of frame t - phone_delay.
 
         Returns:
-            Channels float32 ``[n, lookaheads, channels]`` in 0..1, and log-probabilities of phones ``[n, phones]``.
+            Channels float32 ``[n, lookaheads, channels]`` in 0..1, and scores of phones ``[n, phones]``, which
+            ``log_probabilities`` makes comparable.
         """
         rows = len(features) // 2
         if rows <= LONGEST:
@@ -145,29 +160,31 @@ class NumpyNetwork:
         x *= _sigmoid(x)
         for block in self._trunk:
             x = block(x)
-        named = x @ self._phones[0] + self._phones[1]
-        named -= named.max(1, keepdims=True)
-        named -= np.log(np.exp(named).sum(1, keepdims=True))
-        x = x @ self._join + self._join_bias + self._context(named)
+        scores = x @ self._phones[0]
+        scores += self._phones[1]
+        x = x @ self._join
+        x += self._context(scores)
         film = self._film_of(condition)
         for i, block in enumerate(self._decoder):
-            x = block(x, film[:, i, 0], film[:, i, 1])
+            x = block(x, film[i])
         out = _sigmoid(x @ self._heads[0] + self._heads[1])
-        return out.reshape(len(x), len(config.lookaheads), config.channels), named
+        return out.reshape(len(x), len(config.lookaheads), config.channels), scores
 
     def _film_of(self, condition: np.ndarray) -> np.ndarray:
-        """``[n or 1, blocks, 2, 2 * decoder_width]``; made anew only if the condition changes."""
+        """``[blocks, 2, 2, n or 1, decoder_width]``; made anew only if the condition changes."""
         condition = np.ascontiguousarray(condition, np.float32)
         key = condition.tobytes()
         if self._last_condition is None or self._last_condition[0] != key:
             hidden = np.tanh(condition @ self._condition[0] + self._condition[1])
             film = hidden @ self._film[0] + self._film[1]
-            shape = (len(condition), len(self._decoder), 2, 2 * self.config.decoder_width)
-            self._last_condition = key, film.reshape(shape)
+            film = film.reshape(len(condition), len(self._decoder), 2, 2, self.config.decoder_width)
+            self._last_condition = key, np.ascontiguousarray(film.transpose(1, 2, 3, 0, 4))
         return self._last_condition[1]
 
-    def _context(self, named: np.ndarray) -> np.ndarray:
+    def _context(self, scores: np.ndarray) -> np.ndarray:
         if self._follower is None:
             return self._no_text
-        attention, agreement, where = self._follower.follow(np.exp(named))
-        return np.concatenate([attention @ self._near[where], agreement[:, None]], 1) @ self._join_text
+        attention, agreement, where = self._follower.follow(np.exp(log_probabilities(scores)))
+        text = np.concatenate([attention @ self._near[where], agreement[:, None]], 1) @ self._join_text
+        text += self._join_bias
+        return text

@@ -13,7 +13,7 @@ import numpy as np
 from .channels import CHANNEL_FPS, CHANNELS
 from .conditions import CONDITION
 from .features import RATE, GainControl, MelStream, Resampler
-from .network_numpy import NumpyNetwork
+from .network_numpy import NumpyNetwork, log_probabilities
 from .phones import PHONES
 from .weights import SpeechWeights, load_weights
 
@@ -46,15 +46,20 @@ class SpeechRows:
     Attributes:
         times: float64 ``[n]``: moment of the sound that each row shows, seconds since its beginning.
         channels: float32 ``[n, 18]`` in 0..1.
-        phones: float32 ``[n, phones]``: log-probabilities of what is said at that moment.
+        scores: float32 ``[n, phones]``: how much what is said at that moment sounds like each phone.
     """
 
     times: np.ndarray
     channels: np.ndarray
-    phones: np.ndarray
+    scores: np.ndarray
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def phones(self) -> np.ndarray:
+        """float32 ``[n, phones]``: log-probabilities of what is said."""
+        return log_probabilities(self.scores)
 
 
 class SpeechStream:
@@ -87,9 +92,8 @@ class SpeechStream:
         self._condition = condition
         self._plain = np.zeros((1, CONDITION), np.float32)
         self._waiting = np.zeros((0, weights.config.bands), np.float32)  # half a pair of frames
-        self._named = np.zeros(
-            (0, len(PHONES)), np.float32
-        )  # phones are named earlier than channels are shown
+        # Phones are named earlier than channels are shown.
+        self._named = np.zeros((0, len(PHONES)), np.float32)
         self._rows = 0  # that the network has made
         self._heard = 0  # samples at 16 kHz
 
@@ -123,18 +127,18 @@ class SpeechStream:
         if self._condition is not None:
             times = np.maximum(np.arange(first, self._rows) - self._delay, 0) / CHANNEL_FPS
             condition = self._condition(times)
-        channels, named = self._network.step(features[: 2 * whole], condition)
+        channels, scores = self._network.step(features[: 2 * whole], condition)
         # The first rows show what was before the sound.
         channels = channels[max(0, self.setting.lookahead - first) :, self._head]
-        named = np.concatenate([self._named, named[max(0, self._delay - first) :]])
+        scores = np.concatenate([self._named, scores[max(0, self._delay - first) :]])
         count = len(channels)
-        self._named = named[count:]
+        self._named = scores[count:]
         times = (np.arange(self._rows - count, self._rows) - self.setting.lookahead) / CHANNEL_FPS
-        return SpeechRows(times, channels, named[:count])
+        return SpeechRows(times, channels, scores[:count])
 
 
 def _parts(rows: SpeechRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return rows.times, rows.channels, rows.phones
+    return rows.times, rows.channels, rows.scores
 
 
 def hear(

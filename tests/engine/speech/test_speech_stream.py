@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from troupe.engine.speech.conditions import CONDITION
 from troupe.engine.speech.features import RATE, log_mel, normalise, resample
-from troupe.engine.speech.network_numpy import NumpyNetwork
+from troupe.engine.speech.network_numpy import NumpyNetwork, log_probabilities
 from troupe.engine.speech.stream import SETTINGS, SpeechStream, hear
 
 TOKENS = np.arange(1, 30)
@@ -74,12 +74,12 @@ def test_rows_are_those_of_the_network(random_weights):
     heard = resample(sound, rate)
     late = np.concatenate([heard, np.zeros(3 * 320, np.float32)])
     condition = glide(np.maximum(np.arange(53) - 2, 0) / 50)
-    made, named = NumpyNetwork(random_weights, TOKENS).step(normalise(log_mel(late)), condition)
+    made, scores = NumpyNetwork(random_weights, TOKENS).step(normalise(log_mel(late)), condition)
     for setting, first in (("default", 2), ("quality", 3)):
         rows = hear(sound, rate, setting, glide, TOKENS, random_weights)
         head = random_weights.config.lookaheads.index(first)
         np.testing.assert_allclose(rows.channels, made[first : first + 50, head], atol=1e-5)
-        np.testing.assert_allclose(rows.phones, named[2:52], atol=1e-4)
+        np.testing.assert_allclose(rows.phones, log_probabilities(scores[2:52]), atol=1e-4)
 
 
 def test_the_condition_is_asked_once_for_every_row_in_order(random_weights):
