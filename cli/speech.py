@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..engine.drive import parse_drive
-from ..engine.drive_speech import Voice
+from ..engine.drive_speech import Voice, placed, read_recording
 from ..engine.errors import TroupeError
-from ..engine.video import read_audio
-from .shared import say
+from ..engine.video.files import check_input
+from .shared import bar, remark, say
 
 VOICE = ("text", "language", "emotion", "persona", "seed")
 MEASURE = """\
@@ -48,7 +47,26 @@ def voice_of(options: dict) -> Voice | None:
     given = {name: options.pop(name) for name in VOICE if options.get(name) is not None}
     for name in VOICE:
         options.pop(name, None)
+    if "text" in given:
+        given["text"] = script_text(given["text"])
     return Voice(**given) if given else None
+
+
+def script_text(text: str) -> str:
+    """A script, or what is written in the file that it names. Only here: a workflow may not name files.
+
+    Raises:
+        TroupeError: if the file cannot be read as text.
+    """
+    if "\n" in text or not text.strip().lower().endswith(".txt"):
+        return text
+    path = check_input(text.strip(), "text")
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TroupeError(
+            f"The text '{path.name}' cannot be read", str(error)[:200], "Save it as UTF-8"
+        ) from None
 
 
 def measure_options(parser: argparse.ArgumentParser) -> None:
@@ -70,10 +88,16 @@ def _measure(options: argparse.Namespace) -> None:
             f"it is a {other.kind}",
             "Use a recording (.wav) or a motion file",
         )
-    motion = open_drives([drive]).motions[0]
+    with bar("Motion", options) as progress:
+        played = open_drives([drive], model_path=options.face_model, progress=progress)
+    remark(played.notes, options)
+    motion = played.motions[0]
     if other.kind == "speech":
-        sound = read_audio(Path(other.path))
-        scores = compare_sound(motion, listened(sound.samples, sound.rate)[0])
+        recording = read_recording(other.path, other.start)
+        sound = placed(recording, recording.seconds)
+        heard, notes = listened(sound.samples, sound.rate)
+        remark(notes, options)
+        scores = compare_sound(motion, heard)
     else:
         scores = compare(motion, open_drives([other]).motions[0])
     for line in report(scores):

@@ -127,8 +127,15 @@ def _parsed(text: str, person: int) -> Drive:
         if drive.kind == "speech":
             _check_range(float(late[2]) or None, "start of the speech", MAX_SECONDS, "0")
             return replace(drive, start=float(late[2]))
-    if text[0] not in "{[" and _looks_like_file(text):
-        check_input(numbered[1] if numbered else text, "drive")  # says that it is not there
+        if _looks_like_file(late[1]):
+            raise TroupeError(
+                f"The drive '{text}' cannot begin late",
+                f"it is a {drive.kind}, only recordings of speech have a start",
+                f"Write '{late[1]}'",
+            )
+    name = (numbered or late)[1] if numbered or late else text
+    if text[0] not in "{[" and _looks_like_file(name):
+        check_input(name, "drive")  # says that it is not there
     return _preset(text) or _timeline(text)
 
 

@@ -179,7 +179,7 @@ def mixed(recordings: Sequence[Recording], seconds: float) -> Audio:
     is if there is one."""
     if len(recordings) == 1 and recordings[0].start == 0:
         return recordings[0].audio
-    channels = max(len(r.audio.samples) for r in recordings)
+    channels = 2 if any(len(r.audio.samples) == 2 for r in recordings) else 1
     out = np.zeros((channels, max(1, round(seconds * MIX_RATE))), np.float32)
     for recording in recordings:
         samples = resampled(recording.audio, MIX_RATE)
@@ -190,13 +190,14 @@ def mixed(recordings: Sequence[Recording], seconds: float) -> Audio:
 
 
 def resampled(audio: Audio, rate: int) -> np.ndarray:
-    """float32 ``[C, N]`` at another rate (windowed sinc of FFmpeg)."""
+    """float32 ``[C, N]`` at another rate (windowed sinc of FFmpeg); more than two channels become one, their mean."""
+    samples = audio.samples if len(audio.samples) <= 2 else audio.samples.mean(0, keepdims=True)
     if audio.rate == rate:
-        return audio.samples
+        return samples
     import av
 
-    layout = "mono" if len(audio.samples) == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio.samples[:2]), "fltp", layout)
+    layout = "mono" if len(samples) == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "fltp", layout)
     frame.sample_rate = audio.rate
     turn = av.AudioResampler(format="fltp", layout=layout, rate=rate)
     return np.concatenate([f.to_ndarray() for f in (*turn.resample(frame), *turn.resample(None))], 1)

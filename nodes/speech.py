@@ -103,6 +103,12 @@ class MotionFromSpeech(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, text):
+        from ..engine.speech.script import parse_script
+
+        return sockets.valid(lambda: parse_script(text)) if text and text.strip() else True
+
+    @classmethod
     def execute(
         cls,
         audio,
@@ -123,17 +129,19 @@ class MotionFromSpeech(io.ComfyNode):
         from ..host.progress import NodeProgress
         from ..host.sound import audio_of, to_audio
 
+        if emotion_track is None and emotion != "neutral":
+            emotion_track = EmotionTrack.constant({emotion: intensity})
         voice = Voice(
             text=text.strip() or None,
             language=language,
-            emotion=emotion_track or EmotionTrack.constant({emotion: intensity}),
+            emotion=emotion_track,
             persona=own_persona or persona,
             seed=seed,
         )
         recording = Recording(to_audio(audio), start)
-        motion, notes = spoken(
-            recording, voice, fps, max(seconds, recording.seconds), progress=NodeProgress()
-        )
+        if seconds:
+            recording = recording.until(seconds, "The recording")
+        motion, notes = spoken(recording, voice, fps, seconds or recording.seconds, progress=NodeProgress())
         heard = audio_of(placed(recording, motion.duration))
         return io.NodeOutput(motion, heard, "\n".join(notes) or "Nothing to remark.")
 
