@@ -69,7 +69,7 @@ def compare(motion: FaceMotion, reference: FaceMotion) -> Against:
             "Use longer motions of the same sound",
         )
     fps = reference.fps
-    theirs = reference.blendshapes[: int(round(seconds * fps))]
+    theirs = reference.blendshapes[: max(1, int(round(seconds * fps)))]
     mine = resampled(motion.blendshapes, motion.fps, fps, len(theirs))
     recall, precision = closures(mine, theirs, fps)
     return Against(
@@ -130,7 +130,7 @@ def compare_sound(motion: FaceMotion, samples: np.ndarray) -> AgainstSound:
             f"they share {seconds:.2f} seconds, at least 0.5 are needed",
             "Use longer ones",
         )
-    frames = int(seconds * motion.fps)
+    frames = max(1, int(seconds * motion.fps))
     shapes = motion.blendshapes[:frames]
     loud = resampled(loud[:, None], MEL_FPS, motion.fps, frames)[:, 0]
     peak = np.percentile(loud, 95)

@@ -159,8 +159,8 @@ def read_audio(path: str | Path, *, rate: int | None = None) -> Audio | None:
     """The first sound track of a file, aligned with its picture as ``AudioReader`` does; ``None`` without one.
 
     Raises:
-        TroupeError: if there is no such file, it is no media file, its sound cannot be decoded, or it is
-            longer than an hour.
+        TroupeError: if there is no such file, it is no media file, its sound cannot be decoded or holds NaN, or it
+            is longer than an hour.
     """
     path = check_input(path, "audio file")
     with open_media(path, "audio file") as container:
@@ -183,4 +183,11 @@ def read_audio(path: str | Path, *, rate: int | None = None) -> Audio | None:
                 "it is damaged or cut short",
                 "Use another file",
             )
-        return Audio(np.concatenate(blocks, 1), reader.rate)
+        samples = np.concatenate(blocks, 1)
+        if not np.isfinite(samples).all():
+            raise TroupeError(
+                f"The sound of '{path.name}' is damaged",
+                "it has values that are NaN or infinite",
+                "Export it again",
+            )
+        return Audio(samples, reader.rate)

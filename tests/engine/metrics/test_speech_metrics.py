@@ -177,3 +177,39 @@ class TestAgainstSound:
 
     def test_closures_are_counted(self, sound: np.ndarray):
         assert metrics.compare_sound(motion(babble(12)), sound).closures_per_second == pytest.approx(14 / 12)
+
+    def test_sound_that_says_nothing(self, sound: np.ndarray):
+        """Silence and a steady tone correlate with nothing; the whole of silence is silent."""
+        quiet = metrics.compare_sound(motion(babble(12)), np.zeros_like(sound))
+        assert quiet.loudness_correlation == quiet.mismatched_correlation == 0
+        assert quiet.silence_aperture == pytest.approx(
+            float((babble(12)[:, INDEX["jawOpen"]] - babble(12)[:, INDEX["mouthClose"]]).mean()), abs=1e-5
+        )
+        tone = 0.3 * np.sin(np.arange(len(sound)) * 0.2)
+        assert np.isnan(metrics.compare_sound(motion(babble(12)), tone).silence_aperture)
+
+    def test_drift_is_told_from_a_minute_on(self, sound: np.ndarray):
+        long = np.tile(sound, 6)
+        assert np.isnan(metrics.compare_sound(motion(babble(59.9)), long).drift)
+        channels = babble(60.0)
+        channels[:, INDEX["mouthSmile"]] = np.linspace(0, 0.5, len(channels))
+        assert metrics.compare_sound(motion(channels), long).drift > 1
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(1, 40), st.floats(1, 120), st.floats(0, 4))
+    def test_any_length_and_rate_is_judged_or_refused(
+        self, sound: np.ndarray, frames: int, fps: float, seconds: float
+    ):
+        mine = motion(babble(frames / FPS), fps)
+        for judge in (
+            lambda: metrics.compare_sound(mine, sound[: int(seconds * 16000)]),
+            lambda: metrics.compare(mine, motion(babble(max(seconds, 0.02)))),
+            lambda: metrics.compare(motion(babble(max(seconds, 0.02))), mine),
+        ):
+            try:
+                scores = judge()
+            except TroupeError as error:
+                assert "0.5 are needed" in str(error) and min(frames / fps, seconds) < 0.52
+                continue
+            assert 0 < scores.seconds <= max(seconds, 0.02) + 1 / fps + 0.02
+            assert len(metrics.report(scores)) >= 8
