@@ -12,7 +12,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from ..engine.video.picture import MAX_SIDE, PICTURE_SUFFIXES
 from ..engine.video.sheet import pick
 from ..engine.video.write import VIDEO_SUFFIXES
 from .live import LIVE, _live, live_options
+from .roles import assign, layered
 from .shared import bar, remark, say, version
 from .speech import MEASURE, _measure, measure_options, voice_of, voice_options
 
@@ -158,7 +160,7 @@ def _animate_options(parser: argparse.ArgumentParser) -> None:
     add("picture", metavar="PICTURE")
     add("-o", "--output", metavar="FILE", required=True, help=f"video: {kinds}")
     add = parser.add_argument_group("who does what").add_argument
-    add("--face", type=int, metavar="N", action=_InOrder, help="the next drive is for face N from the left")
+    add("--face", type=int, metavar="N", action=_InOrder, help="the next drives are for face N from the left")
     add("--drive", metavar="DRIVE", action=_InOrder, help="what drives it (see below)")
     add("--strength", type=float, metavar="X", action=_InOrder, help="0 to 10, 1 is as driven (default)")
     add("--region", choices=REGIONS, action=_InOrder, help="what may move (default full)")
@@ -207,36 +209,6 @@ def _time_options(parser) -> None:
     add("--seconds", type=float, metavar="S", help="length (default: the drive's, else 4)")
 
 
-def assign(script: Iterable[tuple[str, object]]) -> list[dict]:
-    """Who does what, from the options in their order.
-
-    Returns:
-        One dictionary per role with ``face``, ``drive`` and the role's other options.
-
-    Raises:
-        ValueError: if a face has no drive, or there is none at all.
-    """
-    everybody: dict = {}
-    roles: list[dict] = []
-    named = 0
-    for name, value in script:
-        if name == "face":
-            named = value
-            roles.append({"face": value})
-        elif name != "drive":
-            (roles[-1] if roles else everybody)[name] = value
-        elif roles and "drive" not in roles[-1]:
-            roles[-1]["drive"] = value
-        else:
-            roles.append({"face": named or len(roles) + 1, "drive": value})
-    if not roles:
-        raise ValueError("no --drive was given")
-    for role in roles:
-        if "drive" not in role:
-            raise ValueError(f"--face {role['face']} has no --drive after it")
-    return [{**everybody, **role} for role in roles]
-
-
 # --- the commands ----------------------------------------------------------------------------------------------
 
 
@@ -250,21 +222,23 @@ def _animate(options: argparse.Namespace) -> None:
     inputs = [Path(options.picture), *(d.path for d in drives), options.audio]
     output = check_output(options.output, VIDEO_SUFFIXES, inputs)
     sheet = check_output(options.sheet, PICTURE_SUFFIXES, inputs) if options.sheet else None
-    cast = Cast.of(Role(**{**role, "drive": drive}) for role, drive in zip(roles, drives, strict=True))
+    layers = [Role(**{**role, "drive": drive}) for role, drive in zip(roles, drives, strict=True)]
+    acting = layered(layers)
     if options.audio:
         AudioReader(options.audio).close()
     picture, faces = _find(options, SIZE if options.size is None else options.size)
-    if len(cast) > len(faces):
+    if len(acting) > len(faces):
         count = f"{len(faces)} face" + "s" * (len(faces) > 1)
         raise TroupeError(
             f"'{Path(options.picture).name}' has too few faces",
-            f"there are {len(cast)} drives and {count}",
+            f"there are drives for {len(acting)} and {count}",
             "Leave out drives or use a picture of more people",
         )
-    for role in cast:
+    for role in acting:
         faces.person(role.face)
     how = {"fps": options.fps, "seconds": options.seconds, "loop": options.loop}
-    played = _play([role.drive for role in cast], options, **how)
+    played = _play(drives, options, **how)
+    cast = layered(replace(role, drive=motion) for role, motion in zip(layers, played.motions, strict=True))
     _render(options, picture, faces, cast, played, output, sheet)
 
 
@@ -280,10 +254,6 @@ def _render(
     """Draw, encode and say what came of it."""
     from ..engine.render.warp import render_cast
 
-    acting = [
-        Role(role.face, motion, role.region, role.strength, role.rest)
-        for role, motion in zip(cast, played.motions, strict=True)
-    ]
     rate = exact_rate(played.fps)
     count = max(1, round(played.seconds * rate))
     sound = None if options.no_audio else options.audio or played.sound
@@ -294,7 +264,7 @@ def _render(
         bar("Video", options) as progress,
         VideoWriter(output, width, height, rate, audio=sound, metadata=note) as writer,
     ):
-        for frame in render_cast(picture, faces, Cast.of(acting), float(rate), count, progress):
+        for frame in render_cast(picture, faces, cast, float(rate), count, progress):
             if writer.frames in shown:
                 shown[writer.frames] = frame.copy()
             writer.write(frame)

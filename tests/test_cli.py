@@ -76,10 +76,13 @@ def run(*arguments: str) -> int:
             [("face", 2), ("region", "lips"), ("drive", "a"), ("rest", "keep")],
             [{"face": 2, "drive": "a", "region": "lips", "rest": "keep"}],
         ),
-        # a second drive belongs to the face named before it; that a face cannot have two is for the cast to say
+        # a second drive belongs to the face named before it, and to its region
         (
-            [("face", 2), ("drive", "a"), ("drive", "b")],
-            [{"face": 2, "drive": "a"}, {"face": 2, "drive": "b"}],
+            [("face", 2), ("drive", "a"), ("region", "lips"), ("drive", "b"), ("strength", 0.5)],
+            [
+                {"face": 2, "drive": "a", "region": "lips"},
+                {"face": 2, "drive": "b", "region": "lips", "strength": 0.5},
+            ],
         ),
     ],
 )
@@ -158,10 +161,25 @@ ANIMATE = ("-o", "a.mp4", "--seconds", "0.2", "--size", "256")
         (["animate", PORTRAIT, "--drive", "one.mp4", *ANIMATE], "single frame"),
         (["animate", PORTRAIT, "--drive", "nobody.mp4", *ANIMATE], "No face found in the clip 'nobody.mp4'"),
         (["animate", PORTRAIT, "--drive", "bad.csv", *ANIMATE], "bad.csv"),
-        (["animate", PORTRAIT, "--drive", "happy", "--drive", "sad", *ANIMATE], "2 drives and 1 face"),
+        (["animate", PORTRAIT, "--drive", "happy", "--drive", "sad", *ANIMATE], "drives for 2 and 1 face"),
         (["animate", PORTRAIT, "--face", "3", "--drive", "sad", *ANIMATE], "Face 3 does not exist"),
         (["animate", PORTRAIT, "--face", "0", "--drive", "sad", *ANIMATE], "Face 0 does not exist"),
-        (["animate", TWO, "--face", "1", "--drive", "sad", "--drive", "happy", *ANIMATE], "two drives"),
+        (
+            [
+                "animate",
+                TWO,
+                "--face",
+                "1",
+                "--drive",
+                "sad",
+                "--drive",
+                "happy",
+                "--region",
+                "lips",
+                *ANIMATE,
+            ],
+            "differ in region",
+        ),
         (["animate", PORTRAIT, "--drive", "sad", "--strength", "99", *ANIMATE], "99"),
         (["animate", PORTRAIT, "--drive", "sad", "--fps", "0", *ANIMATE], "frame rate 0"),
         (["animate", PORTRAIT, "--drive", "sad", "--size", "7", "-o", "a.mp4"], "size 7"),

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from troupe.engine.motion.face_motion import BLENDSHAPES
+
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "assets" / "two_people.png"
 
@@ -40,6 +42,26 @@ def test_both_people_act_and_the_rest_stays(tmp_path: Path):
         assert middle[120:260, left:right].mean() > 2 * coding + 2
         # ... and move rather than vanish: on average they keep their colour.
         assert np.abs(frames[10][80:300, left:right].mean() - still[80:300, left:right].mean()) < 12
+
+
+@pytest.mark.slow
+def test_both_speak_in_turn(tmp_path: Path):
+    from troupe.engine.drive import open_drive
+    from troupe.engine.video.audio import read_audio
+
+    done = demo(str(PICTURE), "--output", str(tmp_path))
+    assert done.returncode == 0 and "with speech" in done.stdout, done.stderr
+    sound = read_audio(tmp_path / "demo.mp4")
+    loud = np.abs(sound.samples).max(0)
+    first, second = (loud[int(a * sound.rate) : int(b * sound.rate)].max() for a, b in ((0, 4.4), (5, 9.5)))
+    assert first > 0.3 and second > 0.3 and sound.duration > 9.5
+    jaws = [
+        open_drive(str(tmp_path / "demo.mp4"), face=person).blendshapes[:, BLENDSHAPES.index("jawOpen")]
+        for person in (1, 2)
+    ]
+    # Who speaks moves the jaw more than who listens.
+    assert jaws[0][10:100].std() > 1.5 * jaws[1][10:100].std()
+    assert jaws[1][158:182].std() > 1.5 * jaws[0][158:182].std()
 
 
 def test_a_picture_without_a_face_is_one_line(tmp_path: Path):
