@@ -36,7 +36,7 @@ class Voice:
         seed: Which blinks and glances.
 
     Raises:
-        TroupeError: on a seed below 0 or an unknown language.
+        TroupeError: on an unknown language.
     """
 
     text: str | None = None
@@ -48,8 +48,6 @@ class Voice:
     def __post_init__(self):
         from .speech.phones import language_of
 
-        if self.seed < 0:
-            raise TroupeError(f"The seed {self.seed} is out of range", "it must be 0 or more", "Use 0")
         language_of(self.language)
 
 
