@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from ..motion.presets import preset_pose
-from .channels import CHANNELS, INDEX, JAW_OPEN, MOUTH_CLOSE, gather
+from .channels import INDEX, JAW_OPEN, MOUTH_CLOSE, gather
 
 EMOTIONS: tuple[str, ...] = (
     "neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous",
@@ -19,9 +19,6 @@ EMOTIONS: tuple[str, ...] = (
 PERSONA: tuple[str, ...] = ("articulation", "range", "smile", "reserved")
 CONDITION = len(EMOTIONS) + len(PERSONA)
 
-# Contempt shows on one corner of the mouth (FACS 14 and 12, Ekman & Friesen 1978). The network moves both sides
-# alike, so it learns the mean of the two.
-_CONTEMPT = {"mouthDimple": 0.4, "mouthSmile": 0.18, "mouthPress": 0.12}
 # Lips that close do so whoever speaks: articulation leaves these as they are.
 _CLOSING = [INDEX[name] for name in ("mouthPress", "mouthRollLower", "mouthRollUpper")]
 _PRESS = INDEX["mouthPress"]
@@ -35,9 +32,9 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
         row[[JAW_OPEN, MOUTH_CLOSE]] = 0.0  # speech alone says how far the mouth is open
         return row
 
-    rows = [pose(name) for name in EMOTIONS[:-1]]
-    rows.append(np.array([_CONTEMPT.get(name, 0.0) for name in CHANNELS], np.float32))
-    return np.stack(rows).astype(np.float32), pose("smile").astype(np.float32)
+    # Contempt shows on one corner of the mouth (FACS 14 and 12, Ekman & Friesen 1978). The network moves both sides
+    # alike, so it learned the mean of the two; the difference is added to what it makes (``animate``).
+    return np.stack([pose(name) for name in EMOTIONS]).astype(np.float32), pose("smile").astype(np.float32)
 
 
 def emotion_table() -> np.ndarray:
