@@ -119,7 +119,7 @@ _UP, _DOWN, _SINK = (
 
 def loudness(mel: np.ndarray) -> np.ndarray:
     """float64 ``[...]``: logarithm of the mean power over the bands of ``[..., BANDS]``."""
-    return np.log(np.exp(mel.astype(np.float64)).mean(-1))
+    return np.log(np.add.reduce(np.exp(mel.astype(np.float64)), -1) / mel.shape[-1])
 
 
 def scaled(mel: np.ndarray, level: np.ndarray) -> np.ndarray:
