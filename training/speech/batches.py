@@ -60,15 +60,19 @@ class Batch:
     start: np.ndarray
 
 
-def read_part(folder: Path) -> list[Utterance]:
-    """All utterances of one part of the data, in order.
+def read_part(folder: Path, files: int | None = None) -> list[Utterance]:
+    """The utterances of one part of the data, in order.
+
+    Args:
+        folder: Of that part.
+        files: How many of its files to read; all if None.
 
     Raises:
         FileNotFoundError: if there is none.
     """
     from safetensors import safe_open
 
-    paths = sorted(folder.glob("*.safetensors"))
+    paths = sorted(folder.glob("*.safetensors"))[:files]
     if not paths:
         raise FileNotFoundError(f"no data in {folder}: make it with 'python -m training.speech data'")
     found: list[Utterance] = []

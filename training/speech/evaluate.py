@@ -2,7 +2,8 @@
 
     python -m training.speech evaluate DATA WEIGHTS [--out scores.json] [--seconds 600]
 
-All distances are to our own rule-based teacher. Noise is made on log-mel frames, as in training.
+All distances are to our own rule-based teacher. Noise is made on log-mel frames, as in training; where the sound itself is
+at hand, ``noise_scores`` adds other noise to that.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from troupe.engine.metrics.speech import closures, lag_error, lmd, nmse, silence_aperture
+from troupe.engine.metrics.speech import closures, jerk, lag_error, lmd, nmse, silence_aperture
 from troupe.engine.speech.channels import CHANNEL_FPS, CHANNELS, aperture, spread
 from troupe.engine.speech.conditions import CONDITION, EMOTIONS, conditioned
 from troupe.engine.speech.features import RATE, decibels, log_mel, loudness, normalise
 from troupe.engine.speech.network import SpeechNetwork, build
+from troupe.engine.speech.persona import PERSONAS
 from troupe.engine.speech.phones import SIL
 from troupe.engine.speech.weights import load_weights
 
+from . import utterances as maker
 from .augment import logs, noise_like, powers, speech_level
 from .batches import Utterance, read_part
 from .teacher import REST
@@ -80,6 +83,7 @@ def scores(made: np.ndarray, target: np.ndarray) -> dict[str, float | None]:
         "nmse": nmse(shapes, theirs), "lmd": lmd(shapes, theirs), "lag": lag_error(*openings, CHANNEL_FPS),
         "aperture_correlation": 0.0 if still else float(np.corrcoef(*openings)[0, 1]),
         "closure_recall": recall, "closure_precision": precision,
+        "jerk": jerk(made, CHANNEL_FPS) / jerk(target, CHANNEL_FPS),  # of the teacher's
     }  # fmt: skip
     return {name: number(value, 5) for name, value in found.items()}
 
@@ -116,6 +120,51 @@ def noisy(mel: np.ndarray, seed: int) -> np.ndarray:
     mel = mel.astype(np.float32)[None]
     scale = np.exp(speech_level(mel) - decibels(NOISE))[:, None, None]
     return logs(powers(mel) + scale * noise_like(mel, np.random.default_rng(seed)))[0]
+
+
+def pink(white: np.ndarray) -> np.ndarray:
+    """White noise ``[S]`` made pink, deviation 1."""
+    spectrum = np.fft.rfft(white) * np.maximum(np.arange(len(white) // 2 + 1), 100) ** -0.5
+    noise = np.fft.irfft(spectrum, len(white))
+    return noise / noise.std()
+
+
+def under(sound: np.ndarray, noise: np.ndarray, phone: np.ndarray, down: float = NOISE) -> np.ndarray:
+    """A sound ``[S]`` over noise ``[S]`` so many decibels down, by their power while somebody speaks (``phone [M]``)."""
+    spoken = np.repeat(phone != SIL, -(-len(sound) // len(phone)))[: len(sound)]
+    scale = np.sqrt((sound[spoken] ** 2).mean() / max((noise[spoken] ** 2).mean(), 1e-12) / 10 ** (down / 10))
+    return sound + scale * noise
+
+
+def noise_scores(network: SpeechNetwork, utterances: list[maker.Utterance]) -> dict[str, dict[str, object]]:
+    """In noise that is added to the sound itself: white, pink, and three of the other voices at a time.
+
+    Args:
+        network: To judge.
+        utterances: With their ``sound``, at least four.
+    """
+
+    def noise(kind: str, at: int) -> np.ndarray:
+        length = len(utterances[at].sound)
+        white = np.random.default_rng(at).standard_normal(length)
+        if kind == "voices":
+            others = [utterances[(at + k) % len(utterances)].sound for k in (1, 2, 3)]
+            return sum(np.resize(o / np.sqrt((o**2).mean() + 1e-9), length) for o in others)
+        return pink(white) if kind == "pink" else white
+
+    found = {}
+    for kind in ("white", "pink", "voices"):
+        mels = {id(u): log_mel(under(u.sound, noise(kind, i), u.phone)) for i, u in enumerate(utterances)}
+        found[kind] = {
+            name: scores(
+                *over(
+                    utterances,
+                    lambda u, m=mels, t=t: predicted(network, m[id(u)], 1, u.tokens if t else None)[0],
+                )
+            )
+            for name, t in (("sound", False), ("text", True))
+        }
+    return found
 
 
 def _loud_rows(mel: np.ndarray) -> np.ndarray:
@@ -173,13 +222,14 @@ def part_scores(
         "noise": partial(predict, noise=True), "noise_text": partial(predict, text=True, noise=True), **trivial,
     }  # fmt: skip
     found: dict[str, object] = {}
+    silent = np.concatenate([u.phone == SIL for u in utterances])
     for name, way in ways.items():
         made, target = over(utterances, way)
-        found[name] = scores(made, target)
+        still = silence_aperture(aperture(made), silent, CHANNEL_FPS)
+        found[name] = scores(made, target) | {"silence_aperture": number(still, 4)}
         if name == "quality":
             found["by_channel"] = by_channel(made, target)
-            silent = np.concatenate([u.phone == SIL for u in utterances])
-            found["silence_aperture"] = number(silence_aperture(aperture(made), silent, CHANNEL_FPS), 4)
+            found["silence_aperture"] = found[name]["silence_aperture"]
     heard = [predicted(network, u.mel, 1)[1].argmax(1) == u.phone for u in utterances]
     found["phones_right"] = round(float(np.concatenate(heard).mean()), 4)
     return found
@@ -192,11 +242,9 @@ def mute_sounds(seed: int = 0) -> dict[str, np.ndarray]:
     for hertz in (110, 220, 440, 1000, 3000):
         found[f"tone {hertz} Hz"] = 0.2 * np.sin(2 * np.pi * hertz * t)
     white = rng.standard_normal(len(t))
-    spectrum = np.fft.rfft(white) * np.maximum(np.arange(len(t) // 2 + 1), 100) ** -0.5
-    pink = np.fft.irfft(spectrum, len(t))
     for level in (-50, -30, -15):
         found[f"white {level} dB"] = white * 10 ** (level / 20)
-        found[f"pink {level} dB"] = pink / pink.std() * 10 ** (level / 20)
+        found[f"pink {level} dB"] = pink(white) * 10 ** (level / 20)
     return found
 
 
@@ -216,8 +264,12 @@ def mute_scores(network: SpeechNetwork, utterances: list[Utterance]) -> dict[str
 def condition_scores(
     network: SpeechNetwork, utterances: list[Utterance]
 ) -> dict[str, dict[str, float | None]]:
-    """What emotions and personas change: the shift of each channel beside that of the rule, the opening, closures."""
-    given = {name: np.eye(CONDITION, dtype=np.float32)[i] for i, name in enumerate(EMOTIONS) if i}
+    """What emotions and personas change: the shift of each channel beside that of the rule, the opening, closures.
+
+    Closures are looked for once the rule's own shift is taken away, as some emotions press the lips all the time.
+    """
+    given = {"plain": np.zeros(CONDITION, np.float32)}
+    given |= {name: np.eye(CONDITION, dtype=np.float32)[i] for i, name in enumerate(EMOTIONS) if i}
     given["happy 0.5"] = 0.5 * given["happy"]
     given["happy 0.5 + surprised 0.5"] = 0.5 * given["happy"] + 0.5 * given["surprised"]
     persona = np.eye(CONDITION, dtype=np.float32)[len(EMOTIONS) :]
@@ -226,6 +278,8 @@ def condition_scores(
         "articulation 0.7": -0.3 * persona[0],
         "smile 0.5": 0.5 * persona[2],
     }
+    given |= {name: one.vector() @ persona for name, one in PERSONAS.items() if name != "neutral"}
+    given["friendly, happy 0.6"] = given["friendly"] + 0.6 * given["happy"]
     plain, target = over(utterances, lambda u: predicted(network, u.mel, 1)[0])
     found = {}
     for name, vector in given.items():
@@ -233,25 +287,52 @@ def condition_scores(
         wanted = conditioned(target, vector[None])
         moved, rule = (made - plain).mean(0), (wanted - target).mean(0)
         gain = 1.0 + vector[len(EMOTIONS)]
-        recall, precision = closures(made, wanted, CHANNEL_FPS)
+        recall, precision = closures(made - (wanted - target), target, CHANNEL_FPS)
+        change = aperture(made) - gain * aperture(plain)
         found[name] = {
-            "largest_shift": float(rule.max()), "shift_error": float(np.abs(moved - rule).max()),
-            "aperture_change": float(np.abs(aperture(made) - gain * aperture(plain)).mean()),
+            "largest_shift": float(np.abs(rule).max()), "shift_error": float(np.abs(moved - rule).max()),
+            "aperture_change": float(np.abs(change).mean()), "aperture_shift": float(change.mean()),
             "closure_recall": recall, "closure_precision": precision, "nmse": nmse(spread(made), spread(wanted)),
         }  # fmt: skip
     return {name: {k: number(v, 4) for k, v in row.items()} for name, row in found.items()}
 
 
-def evaluate(network: SpeechNetwork, data: Path, seconds: float = 600.0) -> dict[str, object]:
-    """All figures, on so many seconds of each part of the data."""
-    trivial = baselines(read_part(data / "train"))
-    parts = {name: read_part(data / name) for name in PARTS if (data / name).is_dir()}
+def figures(
+    network: SpeechNetwork,
+    parts: dict[str, list[Utterance]],
+    train: list[Utterance],
+    negatives: list[Utterance],
+    seconds: float = 600.0,
+) -> dict[str, object]:
+    """All figures of utterances.
+
+    Args:
+        network: To judge.
+        parts: By name; emotions and personas are tried on ``voices``, or on the first if that is not there.
+        train: What the trivial answers may learn from; without it they are left out.
+        negatives: Some that are no speech.
+        seconds: How much of each part.
+    """
+    trivial = baselines(train) if train else {}
     found: dict[str, object] = {
         n: part_scores(network, spoken(p, seconds), trivial) for n, p in parts.items()
     }
-    found["mute"] = mute_scores(network, parts["dev"])
-    found["conditions"] = condition_scores(network, spoken(parts["voices"], min(seconds, 240.0)))
+    found["mute"] = mute_scores(network, negatives)
+    if parts:
+        some = parts.get("voices") or next(iter(parts.values()))
+        found["conditions"] = condition_scores(network, spoken(some, min(seconds, 240.0)))
     return found
+
+
+def read_parts(data: Path) -> dict[str, list[Utterance]]:
+    """The parts of a data folder that are there."""
+    return {name: read_part(data / name) for name in PARTS if (data / name).is_dir()}
+
+
+def evaluate(network: SpeechNetwork, data: Path, seconds: float = 600.0) -> dict[str, object]:
+    """All figures, on so many seconds of each part of the data."""
+    parts = read_parts(data)
+    return figures(network, parts, read_part(data / "train", files=1), parts["dev"], seconds)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

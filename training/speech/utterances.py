@@ -48,13 +48,15 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """What is heard and what a face does: see ``data`` for the arrays; ``about`` says who says what."""
+    """What is heard and what a face does: see ``data`` for the arrays; ``about`` says who says what. ``sound``, which is
+    not kept in files, is float32 ``[320 M]`` at 16 kHz."""
 
     mel: np.ndarray
     target: np.ndarray
     phone: np.ndarray
     tokens: np.ndarray
     about: dict[str, str]
+    sound: np.ndarray | None = None
 
 
 def speak(part: Part, rng: np.random.Generator, seconds: float) -> list[Utterance]:
@@ -185,7 +187,7 @@ def between_silences(
     moved = [_moved(s, lambda t: t + late) for s in segments]
     target = teach(moved, frames, _effort(pcm, frames))
     tokens = np.array([s.phone for s in segments], np.uint8)
-    return Utterance(log_mel(pcm), target, labels(moved, frames), tokens, about)
+    return Utterance(log_mel(pcm), target, labels(moved, frames), tokens, about, pcm.astype(np.float32))
 
 
 def _effort(pcm: np.ndarray, frames: int) -> np.ndarray:
