@@ -89,6 +89,7 @@ class SpeechAnimator:
         self._vector = self._persona.vector()
         self._sides = np.float32(self._persona.range) * _SIDES
         self._smile_sides = np.float32(self._persona.smile) * _SMILE_SIDES
+        self._last_sides: tuple[bytes, np.ndarray | None] = b"", None
         self._mixes, self._first = self._feelings.step(0, 1), 0  # of frames from the next one that comes out
         self._heard, self._early = 0, self._wait
         self.spoke = False
@@ -150,11 +151,20 @@ class SpeechAnimator:
         self._first += count
         shapes, head = self._rules.step(prosody, mixes)
         shapes += spread(rows.channels)
-        if self._persona.smile or mixes.any():
-            sides = mixes @ self._sides + self._smile_sides
+        sides = self._sides_of(mixes)
+        if sides is not None:
             shapes += sides * (1 - YIELD * closure(rows.channels))[:, None]
         shapes *= self._gain
-        return np.clip(shapes, 0.0, 1.0), head
+        np.maximum(shapes, 0.0, shapes)
+        return np.minimum(shapes, 1.0, shapes), head
+
+    def _sides_of(self, mixes: np.ndarray) -> np.ndarray | None:
+        """What the feelings add to the mouth's two sides beyond their mean ``[n, 52]``; None if nothing."""
+        key = mixes.tobytes()  # feelings seldom change
+        if self._last_sides[0] != key:
+            felt = self._persona.smile or mixes.any()
+            self._last_sides = key, mixes @ self._sides + self._smile_sides if felt else None
+        return self._last_sides[1]
 
 
 def speech_motion(

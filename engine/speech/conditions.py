@@ -50,7 +50,8 @@ def smile_pose() -> np.ndarray:
 def closure(speech: np.ndarray) -> np.ndarray:
     """How much the lips must be closed in frames of plain speech ``[..., 18]``: float32 ``[...]`` in 0..1."""
     opening = speech[..., JAW_OPEN] - speech[..., MOUTH_CLOSE]
-    return (np.clip(speech[..., _PRESS] / 0.25, 0, 1) * np.clip(1.0 - opening / 0.1, 0, 1)).astype(np.float32)
+    shut = np.minimum(np.maximum(1.0 - opening / 0.1, 0), 1)
+    return (np.minimum(speech[..., _PRESS] / 0.25, 1) * shut).astype(np.float32)
 
 
 def conditioned(speech: np.ndarray, condition: np.ndarray) -> np.ndarray:

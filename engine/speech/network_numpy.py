@@ -184,7 +184,9 @@ class NumpyNetwork:
     def _context(self, scores: np.ndarray) -> np.ndarray:
         if self._follower is None:
             return self._no_text
-        attention, agreement, where = self._follower.follow(np.exp(log_probabilities(scores)))
+        likely = np.exp(scores - scores.max(-1, keepdims=True))
+        likely /= likely.sum(-1, keepdims=True)
+        attention, agreement, where = self._follower.follow(likely)
         text = np.concatenate([attention @ self._near[where], agreement[:, None]], 1) @ self._join_text
         text += self._join_bias
         return text

@@ -10,6 +10,7 @@ waves: nothing but lids and eyes moves abruptly.
 from __future__ import annotations
 
 from math import exp, pi, sin
+from typing import NamedTuple
 
 import numpy as np
 
@@ -276,6 +277,17 @@ _UPPER = np.where(HEARD, 0, POSES).astype(np.float32)
 _UPPER_SMILE = np.where(HEARD, 0, SMILE).astype(np.float32)
 
 
+class _Felt(NamedTuple):
+    """What the emotions of some rows do to the rules: a factor each on the motion and on the brows, a pose on top."""
+
+    key: bytes
+    lively: list[float]
+    brows: list[float]
+    shapes: np.ndarray
+    head: np.ndarray
+    calm: bool
+
+
 class RuleState:
     """The rules for one speaker, forward in time.
 
@@ -290,6 +302,7 @@ class RuleState:
         self._listener = Listener()
         self._upper, self._held = np.float32(persona.range) * _UPPER, np.float32(persona.range) * HEADS
         self._smile = np.float32(persona.smile) * _UPPER_SMILE
+        self._felt: _Felt | None = None
         self._blinks, self._gaze, self._brows, self._head = (
             part(seed) for part in (_Blinks, _Gaze, _Brows, _Head)
         )
@@ -304,23 +317,31 @@ class RuleState:
         Returns:
             float32 ``[n, 52]`` in 0..1, nothing in the shapes that the network moves; and head ``[n, 6]``.
         """
-        calm = not mixes.any()
-        lively = None if calm else (1.0 + mixes @ LIVELINESS).tolist()
-        # Who frowns does not raise the brows as well.
-        brows = None if calm else (1.0 - 0.7 * (mixes @ _FROWN)).tolist()
+        felt = self._feel(mixes)
         values, heads = [], []
-        for i, row in enumerate(prosody.tolist()):
-            value, head = self._step(row, 1.0, 1.0) if calm else self._step(row, lively[i], brows[i])
+        for row, lively, brows in zip(prosody.tolist(), felt.lively, felt.brows):
+            value, head = self._step(row, lively, brows)
             values.append(value)
             heads.append(head)
         count = len(values)
         shapes = np.array(values, np.float32).reshape(count, len(_SHAPES)) @ _SHAPES
         head = np.array(heads, np.float32).reshape(count, len(HEAD))
         np.minimum(shapes, 1.0, out=shapes)
-        if calm and not self._persona.smile:
-            return shapes, head
-        felt = np.minimum(mixes @ self._upper + self._smile, 1)
-        return overlay(shapes, head, felt, mixes @ self._held)
+        return (shapes, head) if felt.calm else overlay(shapes, head, felt.shapes, felt.head)
+
+    def _feel(self, mixes: np.ndarray) -> _Felt:
+        key = mixes.tobytes()  # feelings seldom change
+        if self._felt is None or self._felt.key != key:
+            self._felt = _Felt(
+                key=key,
+                lively=(1.0 + mixes @ LIVELINESS).tolist(),
+                # Who frowns does not raise the brows as well.
+                brows=(1.0 - 0.7 * (mixes @ _FROWN)).tolist(),
+                shapes=np.minimum(mixes @ self._upper + self._smile, 1),
+                head=mixes @ self._held,
+                calm=not (mixes.any() or self._persona.smile),
+            )
+        return self._felt
 
     def _step(self, row: list[float], lively: float, brows: float) -> tuple[tuple[float, ...], list[float]]:
         persona, moment = self._persona, self._listener.step(row)
