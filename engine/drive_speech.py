@@ -139,17 +139,15 @@ class _Said:
 
 
 def _said(sound: Audio, voice: Voice, progress: Progress | None) -> _Said:
-    from .speech.align import align_phones
+    from .speech.align import align_phones, heard_phones
     from .speech.animate import listened
-    from .speech.features import RATE
     from .speech.phones import phonemise
     from .speech.place import place
     from .speech.script import parse_script
-    from .speech.stream import hear
 
     script = parse_script(voice.text)
     phones = phonemise(script.text, voice.language)
-    heard = hear(listened(sound.samples, sound.rate)[0], RATE).phones
+    heard = heard_phones(listened(sound.samples, sound.rate)[0], progress)
     alignment = align_phones(heard, phones.classes, phones.words, sound.duration, progress)
     tags = place(script, alignment)
     notes = [*map(str, alignment.mismatches), *tags.notes]
@@ -187,9 +185,19 @@ def mixed(recordings: Sequence[Recording], seconds: float) -> Audio:
     return Audio(out * min(1.0, LOUDEST / max(float(np.abs(out).max()), 1e-9)), MIX_RATE)
 
 
+def few_channels(audio: Audio) -> Audio:
+    """Sound of at most two channels, which is what players and other nodes take: more become one, their sum, at the peak
+    of the loudest."""
+    if len(audio.samples) <= 2:
+        return audio
+    together = audio.samples.sum(0, keepdims=True)
+    peaks = (float(np.abs(samples).max(initial=0.0)) for samples in (audio.samples, together))
+    return Audio(together * min(1.0, next(peaks) / max(next(peaks), 1e-9)), audio.rate)
+
+
 def resampled(audio: Audio, rate: int) -> np.ndarray:
-    """float32 ``[C, N]`` at another rate (windowed sinc of FFmpeg); more than two channels become one, their mean."""
-    samples = audio.samples if len(audio.samples) <= 2 else audio.samples.mean(0, keepdims=True)
+    """float32 ``[C, N]`` at another rate (windowed sinc of FFmpeg), of ``few_channels``."""
+    samples = few_channels(audio).samples
     if audio.rate == rate:
         return samples
     import av

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..engine.speech.conditions import EMOTIONS
 from ..engine.speech.persona import PERSONAS, RANGES
-from ..engine.speech.phones import LANGUAGES
+from ..engine.speech.phones import LANGUAGES, language_of
 from . import sockets
 
 MAX_SECONDS = 3600.0
@@ -19,6 +19,19 @@ def language_input() -> io.Combo.Input:
         default="english",
         tooltip="Of the text; the sound itself may be in any language. Usual: english.",
     )
+
+
+def _readable(text: str | None, language: str | None) -> bool | str:
+    """Whether the tags of a text are right and its language is known; what comes over a link is None."""
+    from ..engine.speech.script import parse_script
+
+    def check() -> None:
+        if language is not None:
+            language_of(language)
+        if text is not None:
+            parse_script(text)
+
+    return sockets.valid(check)
 
 
 class MotionFromSpeech(io.ComfyNode):
@@ -103,10 +116,8 @@ class MotionFromSpeech(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text):
-        from ..engine.speech.script import parse_script
-
-        return sockets.valid(lambda: parse_script(text)) if text and text.strip() else True
+    def validate_inputs(cls, text, language):
+        return _readable(text if text and text.strip() else None, language)
 
     @classmethod
     def execute(
@@ -124,7 +135,7 @@ class MotionFromSpeech(io.ComfyNode):
         emotion_track=None,
         own_persona=None,
     ) -> io.NodeOutput:
-        from ..engine.drive_speech import Recording, Voice, placed, spoken
+        from ..engine.drive_speech import Recording, Voice, few_channels, placed, spoken
         from ..engine.speech.emotion import EmotionTrack
         from ..host.progress import NodeProgress
         from ..host.sound import audio_of, to_audio
@@ -142,7 +153,7 @@ class MotionFromSpeech(io.ComfyNode):
         if seconds:
             recording = recording.until(seconds, "The recording")
         motion, notes = spoken(recording, voice, fps, seconds or recording.seconds, progress=NodeProgress())
-        heard = audio_of(placed(recording, motion.duration))
+        heard = audio_of(few_channels(placed(recording, motion.duration)))
         return io.NodeOutput(motion, heard, "\n".join(notes) or "Nothing to remark.")
 
 
@@ -273,10 +284,8 @@ class AlignText(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, text):
-        from ..engine.speech.script import parse_script
-
-        return sockets.valid(lambda: parse_script(text)) if text is not None else True
+    def validate_inputs(cls, text, language):
+        return _readable(text, language)
 
     @classmethod
     def execute(cls, audio, text, language) -> io.NodeOutput:

@@ -19,8 +19,9 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import TroupeError
-from ..progress import Progress
+from ..progress import Progress, report
 from .channels import CHANNEL_FPS
+from .features import RATE
 from .phones import SIL, phonemise
 from .trellis import Trellis
 
@@ -29,6 +30,7 @@ SHORTEST_FOREIGN, BRIDGED = (
     0.25,
     0.1,
 )  # seconds of other sound that are named, and quiet within it that is not told apart
+_PIECE = 10 * RATE
 MAX_CELLS = 1_500_000_000  # frames times sounds of the text: about 20 minutes of speech
 
 
@@ -150,12 +152,32 @@ def align(
 
         return align_letters(samples, rate, text, wav2vec2, progress)
     from .animate import listened
-    from .stream import hear
 
     phones = phonemise(text, language)
-    heard = hear(listened(samples, rate)[0]).phones
+    heard = heard_phones(listened(samples, rate)[0], progress)
     seconds = np.shape(samples)[-1] / rate
     return align_phones(heard, phones.classes, phones.words, seconds, progress)
+
+
+def heard_phones(sound: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    """What the pack's own network hears, float ``[M, phones]`` log-probabilities for ``align_phones``.
+
+    Args:
+        sound: ``[S]`` at 16 kHz, see ``animate.listened``.
+        progress: Called for every ten seconds of sound.
+
+    Raises:
+        TroupeError: if the weights are missing.
+    """
+    from .stream import SpeechStream
+
+    stream = SpeechStream(setting="quality")
+    pieces = range(0, len(sound), _PIECE)
+    rows = []
+    for i, at in enumerate(pieces, 1):
+        rows.append(stream.push(sound[at : at + _PIECE]))
+        report(progress, i, len(pieces))
+    return np.concatenate([r.phones for r in (*rows, stream.flush())])
 
 
 def align_phones(

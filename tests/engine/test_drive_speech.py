@@ -17,6 +17,7 @@ from troupe.engine.drive_speech import (
     MIX_RATE,
     Recording,
     Voice,
+    few_channels,
     mixed,
     placed,
     read_recording,
@@ -146,6 +147,19 @@ def test_any_recordings_mix(parts, seconds):
 
 def test_one_recording_from_the_beginning_is_heard_as_it_is(speech):
     assert mixed([Recording(speech)], 99.0) is speech
+
+
+@given(st.integers(1, 8), st.integers(0, 200))
+def test_surround_becomes_one_channel_as_loud_as_its_loudest(channels, count):
+    samples = np.random.default_rng(count).uniform(-0.5, 0.5, (channels, count)).astype(np.float32)
+    few = few_channels(Audio(samples, 8000))
+    if channels <= 2:
+        np.testing.assert_array_equal(few.samples, samples)
+        return
+    assert few.samples.shape == (1, count)
+    assert np.abs(few.samples).max(initial=0) <= np.abs(samples).max(initial=0) + 1e-6
+    alone = few_channels(Audio(np.pad(samples[:1], ((2, 3), (0, 0))), 8000))
+    np.testing.assert_array_equal(alone.samples, samples[:1])
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])

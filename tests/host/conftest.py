@@ -283,6 +283,12 @@ def wan_graph():
 
 
 @pytest.fixture(scope="session")
+def speech_graph():
+    """``tests/host/speech_graph.py``: ``speak``, ``align``, ``graph``, ``result``, ``refused``, ``failed``, ``assert_alive``."""
+    return load_beside("speech_graph")
+
+
+@pytest.fixture(scope="session")
 def tiny_model_files(tiny_models_module, tmp_path_factory):
     """The small random models, written once for all servers; half a gigabyte that does not outlive the tests."""
     folder = tmp_path_factory.mktemp("models")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from troupe.engine.speech.espeak import installed
 
 pytestmark = pytest.mark.host
 
@@ -33,6 +36,43 @@ def node(class_type: str, **inputs) -> dict:
 MEDIA = node("TroupeExampleMedia", picture="two_people.png", clip="drive.mp4")
 # Where the two faces are in the picture, x0, y0, x1, y1 as shares.
 LEFT, RIGHT = (0.27, 0.28, 0.43, 0.52), (0.65, 0.3, 0.81, 0.54)
+
+
+def test_no_node_is_left_out(comfy):
+    """Every node of the pack runs in an example workflow or in one of these tests."""
+    info = comfy.json("/object_info")
+    nodes = {n for n, d in info.items() if n.startswith("Troupe") and "tests" not in d["category"]}
+    used: set[str] = set()
+    for path in (*Path(__file__).parent.glob("*.py"), *(ROOT / "example_workflows" / "api").glob("*.json")):
+        used |= set(re.findall(r"\bTroupe[A-Z]\w+", path.read_text()))
+    assert len(nodes) > 25 and not nodes - used
+
+
+def test_every_speech_node_in_one_graph(comfy, speech_graph):
+    """A sentence with a track and a persona of one's own becomes a motion that is shown, judged and sent."""
+    g = speech_graph
+    graph = g.graph(
+        g.speak(emotion_track=["e", 0], own_persona=["p", 0]),
+        e=g.node("TroupeEmotionTrack", emotions="happy:0.6@0-2; surprised:0.5@2-"),
+        p=g.persona(smile=0.3),
+        words=g.node("PreviewAny", source=["a", 0]),
+        judged=g.node("TroupeMeasureMotion", motion=["2", 0], audio=["2", 1]),
+        sent=g.node(
+            "TroupeExportLiveLink", motion=["2", 0], address="udp://127.0.0.1:9", subject="Troupe", fps=10.0
+        ),
+        plot=g.node("TroupePlotMotion", motion=["2", 0], width=640, height=360),
+        shown=g.node("SaveImage", images=["plot", 0], filename_prefix="speech"),
+        **g.short(1.2),
+    )
+    if installed():
+        graph["a"] = g.align("every face in the picture")
+    else:
+        del graph["words"]
+    job = g.run(comfy, graph)
+    assert len(g.motion_of(comfy, job)) == 30 and "frames to udp" in g.text_of(job, "sent")
+    assert "loudness correlation" in g.text_of(job, "judged") and job.files("shown")
+    if installed():
+        assert '"text": "face"' in g.text_of(job, "words")
 
 
 def saved(comfy, graph: dict, node_id: str):

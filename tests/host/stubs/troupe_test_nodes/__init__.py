@@ -2,6 +2,11 @@
 
 import dataclasses
 import gc
+import importlib
+import json
+import sys
+import tempfile
+from pathlib import Path
 
 import comfy.model_management
 import torch
@@ -42,6 +47,53 @@ class TestImage(io.ComfyNode):
     @classmethod
     def execute(cls, kind) -> io.NodeOutput:
         return io.NodeOutput(broken(kind))
+
+
+SOUNDS = (
+    "silence",
+    "noise",
+    "chords",
+    "empty",
+    "nan",
+    "two",
+    "flat",
+    "too_long",
+    "hour",
+    "too_slow",
+    "ultrasonic",
+)
+
+
+def odd_sound(kind: str) -> dict:
+    rate = {"too_slow": 2000, "ultrasonic": 384_000, "too_long": 4000, "hour": 4000}.get(kind, 16000)
+    seconds = {"too_long": 7201, "hour": 3600, "empty": 0}.get(kind, 2)
+    shape = {"two": (2, 1), "flat": (1,)}.get(kind, (1, 1))
+    wave = torch.zeros(*shape, seconds * rate)
+    if kind == "noise":
+        wave = 0.1 * torch.randn(wave.shape, generator=torch.Generator().manual_seed(0))
+    elif kind == "nan":
+        wave[..., 100] = float("nan")
+    elif kind == "chords":
+        time = torch.arange(rate) / rate
+        chords = ((262, 330, 392), (175, 220, 262))
+        parts = [sum(torch.sin(6.2832 * f * n * time) / n for f in c for n in (1, 2, 3)) for c in chords]
+        wave = 0.1 * torch.cat([p * torch.exp(-time) for p in parts])[None, None]
+    return {"waveform": wave, "sample_rate": rate}
+
+
+class TestSound(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestSound",
+            category="tests",
+            inputs=[io.Combo.Input("kind", options=list(SOUNDS))],
+            outputs=[io.Audio.Output()],
+        )
+
+    @classmethod
+    def execute(cls, kind) -> io.NodeOutput:
+        return io.NodeOutput(odd_sound(kind))
 
 
 class TestSink(io.ComfyNode):
@@ -150,6 +202,37 @@ class TestOutOfMemory(io.ComfyNode):
         return io.NodeOutput(model)
 
 
+KEPT: dict = {}
+
+
+def pack_module(name: str):
+    """A module of the pack, under whatever name ComfyUI gave it."""
+    known = next(n for n in sys.modules if n.endswith(".engine.errors"))
+    return importlib.import_module(known.removesuffix("engine.errors") + name)
+
+
+@PromptServer.instance.routes.post("/troupe_test/lack")
+async def lack(request):
+    """Lets the pack do without espeak-ng or its speech weights, or have them again; one thing at a time."""
+    what = (await request.json())["what"]
+    espeak, weights = pack_module("engine.speech.espeak"), pack_module("engine.speech.weights")
+    espeak.restart()
+    weights._shipped.cache_clear()
+    espeak._candidates, weights.SHIPPED = KEPT.setdefault("own", (espeak._candidates, weights.SHIPPED))
+    if what == "espeak":
+        espeak._candidates = lambda: [("libnothing-of-that-name.so", None)]
+    elif what != "nothing":
+        card = json.loads(weights.SHIPPED.with_suffix(".json").read_text())
+        copy = Path(tempfile.mkdtemp()) / weights.SHIPPED.name
+        if what == "version":
+            card["version"] = 99
+        if what != "weights":
+            copy.write_bytes(weights.SHIPPED.read_bytes()[: -1 if what == "damaged" else None])
+            copy.with_suffix(".json").write_text(json.dumps(card))
+        weights.SHIPPED = copy
+    return web.json_response({"lacks": what})
+
+
 @PromptServer.instance.routes.get("/troupe_test/held")
 async def held(request):
     """Which models are loaded, how many bytes live tensors take, and how many adapters' runs are alive."""
@@ -166,7 +249,7 @@ async def held(request):
 
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory]
+        return [TestImage, TestSound, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory]
 
 
 async def comfy_entrypoint():
