@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.errors import TroupeError
 from .shared import remark
+from .speech import script_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,8 @@ def live_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="professional, friendly, calm, neutral, or a file",
     )
+    face("--text", metavar="TEXT", help="what will be said, if that is known, or a .txt of it; without tags")
+    face("--language", default="english", metavar="NAME", help="of the text (default english)")
     face("--setting", choices=("default", "quality"), default="default", help="quality waits 20 ms longer")
     face("--seed", type=int, default=0, metavar="N", help="of blinks and glances (default 0)")
     face("--subject", default="Troupe", metavar="NAME", help="how Unreal lists the face (default Troupe)")
@@ -78,7 +81,8 @@ def _live(options: argparse.Namespace) -> None:
     from ..engine.speech.live import LiveAnimator
     from ..engine.speech.live_input import ARRIVAL, TICK, run_live
 
-    animator = SpeechAnimator(options.emotion, options.persona, options.seed, options.setting)
+    face = options.emotion, options.persona, options.seed, options.setting
+    animator = SpeechAnimator(*face, _tokens(options.text, options.language))
     sound = {"channels": options.channels, "format": options.format, "tolerance": ARRIVAL}
     live = LiveAnimator(animator, options.rate, options.fps, **sound)
     with _input(options.input) as pipe, _writer(options, live.fps) as writer:
@@ -86,6 +90,24 @@ def _live(options: argparse.Namespace) -> None:
         remark([f"the face follows the sound by at most {latest:.0f} ms and the time to compute"], options)
         run_live(live, pipe, writer, pace=options.pace)
     remark(_summary(live, getattr(writer, "lost", 0)), options)
+
+
+def _tokens(text: str | None, language: str) -> tuple[int, ...] | None:
+    """The sounds that will be heard."""
+    from ..engine.speech.phones import language_of, phonemise
+    from ..engine.speech.script import parse_script
+
+    language_of(language)
+    if text is None:
+        return None
+    script = parse_script(script_text(text))
+    if script.spans or script.cues or script.pauses:
+        raise TroupeError(
+            "The text of a live stream has tags",
+            "nobody knows yet when its words will be said",
+            "Leave the tags out; --emotion takes times, too",
+        )
+    return phonemise(script.text, language).classes
 
 
 def _summary(live: LiveAnimator, lost: int) -> Iterator[str]:

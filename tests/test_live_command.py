@@ -15,6 +15,8 @@ import pytest
 
 from troupe import cli
 from troupe.engine.errors import TroupeError
+from troupe.engine.speech.espeak import installed
+from troupe.engine.speech.phones import phonemise
 from troupe.engine.motion.face_motion import BLENDSHAPES, HEAD
 from troupe.engine.motion.live_link_udp import Packet
 
@@ -114,7 +116,16 @@ def test_what_is_asked_of_the_face(capsys):
     Path("a.raw").write_bytes(pcm(0.1))
     asked = ("--emotion", "happy:0.6", "--persona", "friendly", "--setting", "quality", "--seed", "7")
     assert run("--input", "a.raw", "--to", "-", *asked, "--quiet") == 0
-    assert Loud.asked == ("happy:0.6", "friendly", 7, "quality")
+    assert Loud.asked == ("happy:0.6", "friendly", 7, "quality", None)
+
+
+@pytest.mark.skipif(not installed(), reason="espeak-ng is not installed")
+def test_the_face_is_told_what_will_be_said(capsys):
+    Path("a.raw").write_bytes(pcm(0.1))
+    Path("said.txt").write_text("Guten Abend", "utf-8")
+    asked = ("--text", "said.txt", "--language", "de")
+    assert run("--input", "a.raw", "--to", "-", *asked, "--quiet") == 0
+    assert Loud.asked[-1] == phonemise("Guten Abend", "german").classes
 
 
 @pytest.mark.parametrize(
@@ -127,6 +138,9 @@ def test_what_is_asked_of_the_face(capsys):
         (("--input", "a.raw", "--to", "-", "--rate", "1000"), "rate 1000 is out of range"),
         (("--input", "a.raw", "--to", "-", "--fps", "0"), "frame rate 0.0 is out of range"),
         (("--input", "a.raw", "--to", "-", "--channels", "0"), "channels 0"),
+        (("--input", "a.raw", "--to", "-", "--text", "[nod] Yes."), "has tags"),
+        (("--input", "a.raw", "--to", "-", "--text", "[nodd] Yes."), "nodd"),
+        (("--input", "a.raw", "--to", "-", "--language", "klingon"), "klingon"),
     ],
 )
 def test_bad_input_is_said_in_one_line(capsys, arguments, said):
