@@ -15,10 +15,10 @@ import pytest
 
 from troupe import cli
 from troupe.engine.errors import TroupeError
-from troupe.engine.speech.espeak import installed
-from troupe.engine.speech.phones import phonemise
 from troupe.engine.motion.face_motion import BLENDSHAPES, HEAD
 from troupe.engine.motion.live_link_udp import Packet
+from troupe.engine.speech.espeak import installed
+from troupe.engine.speech.phones import phonemise
 
 
 class Loud:
