@@ -107,7 +107,7 @@ def test_a_text_that_is_not_said_is_remarked_on(capsys):
     assert re.search(
         r"troupe: speech\.wav: '[^']+' \(character \d+ of the text\) is not said at \d+\.\d\d s\.\n", said
     )
-    assert re.search(r"Only \d+% of the text is said, so the lips follow the sound alone\.\n", said)
+    assert re.search(r"Only \d+% of the text is clearly said, so the lips follow the sound alone\.\n", said)
     assert run("motion", SPEECH, "--text", "Nothing of the kind", "-o", "m.csv", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
 

@@ -115,6 +115,13 @@ class Alignment:
         """Share of the words that are said, unclear ones not counted, 0 to 1."""
         return sum(w.confidence >= UNCLEAR for w in self.words) / len(self.words)
 
+    @property
+    def sureness(self) -> float:
+        """Mean confidence of the words, each as heavy as it is long, 0 to 1. What tells a text apart from another one:
+        single words are found in any sound."""
+        letters = [w.character_end - w.character for w in self.words]
+        return sum(n * w.confidence for n, w in zip(letters, self.words)) / sum(letters)
+
     def begins(self, character: int) -> float | None:
         """When the first said word at or after a character begins; ``None`` after the last."""
         return next((w.start for w in self.words if w.said and w.character_end > character), None)

@@ -317,7 +317,7 @@ def test_a_text_that_is_not_said_is_reported_with_its_place_and_not_followed(spe
     voice = Voice(text=f"[angry] {other} [/angry]")
     motion, notes = spoken(Recording(speech), voice, 25, speech.duration)
     said = "\n".join(notes)
-    assert re.search(r"Only \d+% of the text is said, so the lips follow the sound alone", said)
+    assert re.search(r"Only \d+% of the text is clearly said, so the lips follow the sound alone", said)
     assert re.search(r"'[^']+.* \(character \d+ of the text\) is not said at \d+\.\d\d s", said)
     assert re.search(r"From \d+\.\d\d to \d+\.\d\d s something is said that is not in the text", said)
     plain, _ = spoken(Recording(speech), Voice(), 25, speech.duration)

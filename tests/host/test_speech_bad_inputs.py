@@ -112,7 +112,7 @@ def test_a_script_that_the_language_does_not_have(comfy, speech_graph):
 def test_a_text_that_does_not_match_is_reported_with_its_place(comfy, speech_graph):
     g = speech_graph
     motion, _, report = g.result(comfy, g.graph(g.speak(text=OTHER)))
-    assert "of the text is said, so the lips follow the sound alone." in report
+    assert "of the text is clearly said, so the lips follow the sound alone." in report
     assert (
         "of the text) is not said at " in report and "s something is said that is not in the text." in report
     )
