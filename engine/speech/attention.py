@@ -2,10 +2,12 @@
 
 After Zhang et al. 2018 (arXiv 1807.06736), in its plain form: the forward pass of a hidden Markov model whose states
 are the K phones of the text and K + 1 optional pauses around them, fed with the phones that the network hears. Training
-and streaming share this code.
+and streaming do the same in two ways: ``attend`` for whole recordings side by side, ``Follower`` for one stream.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +20,7 @@ PAUSE_STAY, PAUSE_MOVE = 0.92, 0.08
 # million times likelier.
 NEGLIGIBLE = 1e-30
 UNHEARD = 1e-6  # what a state weighs that the sound speaks against: nothing is ever ruled out
+_ROUND = 16  # phones
 
 
 def advance(
@@ -95,6 +98,18 @@ def attend(
     return _follow(at, pause, likely, inside, phones[..., SIL : SIL + 1], sharpness)[:2]
 
 
+@cache
+def _steps(count: int) -> np.ndarray:
+    """``advance`` as a product, before anything is heard: float32 ``[2 count + 1, 2 count + 1]`` over pauses and phones
+    in turn (state 2 j is the pause before phone j, state 2 j + 1 the phone)."""
+    steps = np.zeros((2 * count + 1, 2 * count + 1), np.float32)
+    phones, pauses = np.arange(1, 2 * count, 2), np.arange(0, 2 * count + 1, 2)
+    steps[phones, phones], steps[pauses, pauses] = STAY, PAUSE_STAY
+    steps[phones, phones - 1], steps[pauses[1:], phones] = PAUSE_MOVE, PAUSE
+    steps[phones[1:], phones[:-1]], steps[phones[2:], phones[:-2]] = MOVE, SKIP
+    return steps
+
+
 class Follower:
     """The same for one stream. It keeps to the stretch of the text that is likely, so that long texts cost no more.
 
@@ -106,25 +121,35 @@ class Follower:
     def __init__(self, tokens: np.ndarray, sharpness: float) -> None:
         self._tokens, self._sharpness = np.asarray(tokens, np.int64), sharpness
         self._first = 0  # phone of the text that the state below begins with
-        self._at, self._pause = np.zeros((1, 0), np.float32), np.ones((1, 1), np.float32)
+        self._state = np.ones(1, np.float32)  # pauses and phones in turn
 
     def follow(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, slice]:
         """Attention ``[n, w]`` over a stretch of the text, agreement ``[n]``, and which stretch.
 
         Args:
-            phones: Probabilities ``[n, phones]`` of the next frames.
+            phones: Probabilities ``[n, phones]`` of the next few frames; w grows with their number.
         """
-        reach = min(self._at.shape[1] + 2 * len(phones), len(self._tokens) - self._first)
-        grown = np.zeros((1, reach - self._at.shape[1]), np.float32)
-        at, pause = np.concatenate([self._at, grown], 1), np.concatenate([self._pause, grown], 1)
+        known = len(self._state)
+        reach = min(known // 2 + 2 * len(phones), len(self._tokens) - self._first)
         where = slice(self._first, self._first + reach)
-        likely = phones[None][..., self._tokens[where]]
-        silent = phones[None, :, SIL : SIL + 1]
-        attention, agreement, at, pause = _follow(at, pause, likely, np.float32(1), silent, self._sharpness)
-        # Phone j has pause j before it and pause j + 1 after it.
-        phones_left, pauses_left = np.flatnonzero(at[0] > NEGLIGIBLE), np.flatnonzero(pause[0] > NEGLIGIBLE)
-        low = min([*phones_left[:1], *pauses_left[:1]])
-        high = max([*(phones_left[-1:] + 1), *pauses_left[-1:]])
+        likely, silent = phones[:, self._tokens[where]], phones[:, SIL : SIL + 1]
+        emit = np.empty((len(phones), 2 * reach + 1), np.float32)
+        emit[:, 1::2], emit[:, ::2] = likely**self._sharpness, silent**self._sharpness
+        emit += UNHEARD
+        whole = -(-reach // _ROUND) * _ROUND  # few sizes of steps
+        steps = _steps(whole)[: 2 * reach + 1, : 2 * reach + 1]
+        state = np.zeros(2 * reach + 1, np.float32)
+        state[:known] = self._state
+        states = np.empty_like(emit)
+        for heard, row in zip(emit, states):
+            np.dot(steps, state, row)
+            row *= heard
+            row *= 1.0 / row.sum()
+            state = row
+        attention = states[:, 1::2]
+        agreement = (attention * likely).sum(1) + states[:, ::2].sum(1) * silent[:, 0]
+        kept = np.flatnonzero(state > NEGLIGIBLE)
+        low, high = kept[0] // 2, (kept[-1] + 1) // 2
         self._first += int(low)
-        self._at, self._pause = at[:, low:high], pause[:, low : high + 1]
-        return attention[0], agreement[0], where
+        self._state = state[2 * low : 2 * high + 1].copy()
+        return attention, agreement, where

@@ -12,7 +12,7 @@ from .layout import HALVING, TAPS
 from .phones import SIL
 from .weights import SpeechWeights
 
-_ROOM = 32  # frames
+_ROOM, _FOLLOWED = 32, 8  # frames that a past is kept beside, and that a text is followed at once
 LONGEST = 256  # frames of 20 ms at once: whole recordings go through in pieces of this
 
 
@@ -186,7 +186,10 @@ class NumpyNetwork:
             return self._no_text
         likely = np.exp(scores - scores.max(-1, keepdims=True))
         likely /= likely.sum(-1, keepdims=True)
-        attention, agreement, where = self._follower.follow(likely)
-        text = np.concatenate([attention @ self._near[where], agreement[:, None]], 1) @ self._join_text
+        parts = []
+        for start in range(0, len(likely), _FOLLOWED):
+            attention, agreement, where = self._follower.follow(likely[start : start + _FOLLOWED])
+            parts.append(np.concatenate([attention @ self._near[where], agreement[:, None]], 1))
+        text = (parts[0] if len(parts) == 1 else np.concatenate(parts)) @ self._join_text
         text += self._join_bias
         return text
