@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..engine.cast import REGIONS
 from . import sockets
@@ -32,11 +32,6 @@ def boxes_of(faces) -> list[list[dict]]:
     return rows
 
 
-def fullest_frame(faces) -> int:
-    """The first frame that shows the most persons."""
-    return max(range(faces.frames), key=lambda t: (sum(f is not None for f in faces.at(t)), -t))
-
-
 class DetectFaces(io.ComfyNode):
     """Finds everybody in a picture or clip and keeps them apart over time."""
 
@@ -47,6 +42,7 @@ class DetectFaces(io.ComfyNode):
             display_name="Detect Faces",
             category="Troupe/faces",
             description="Finds up to 16 faces in a picture or clip, numbers them left to right and follows each one.",
+            is_output_node=True,  # so that its part of the graph can be run alone, to pick faces in
             inputs=[
                 io.Image.Input(
                     "image",
@@ -107,10 +103,10 @@ class DetectFaces(io.ComfyNode):
     def execute(
         cls, fps, max_faces, min_size, min_confidence, smooth, image=None, video=None, face_landmarks=None
     ) -> io.NodeOutput:
-        from ..engine.faces import draw_faces, faces_from_core, require_faces
+        from ..engine.faces import faces_from_core, require_faces
         from ..host.clips import choose_clip, frame_at
         from ..host.detect import detect
-        from ..host.tensors import to_image
+        from ..host.faces_ui import faces_ui, fullest_frame
 
         clip = choose_clip(image, video, fps, needed=face_landmarks is None)
         if face_landmarks is not None:
@@ -126,10 +122,9 @@ class DetectFaces(io.ComfyNode):
                 smooth=smooth,
             )
         shown = fullest_frame(faces)
-        picture = draw_faces(frame_at(clip, shown, faces.height, faces.width), faces, shown)
-        return io.NodeOutput(
-            faces, len(faces), boxes_of(faces), ui=ui.PreviewImage(to_image(picture), cls=cls)
-        )
+        picture = frame_at(clip, shown, faces.height, faces.width)
+        view = faces_ui(faces, picture, shown, cls.hidden.prompt)
+        return io.NodeOutput(faces, len(faces), boxes_of(faces), ui=view)
 
 
 class FaceMasks(io.ComfyNode):
