@@ -289,6 +289,42 @@ def speech_graph():
 
 
 @pytest.fixture(scope="session")
+def browsing():
+    """``tests/host/browsing.py``: scripts for the editor, ``run_with_one_click``, ``use_renderer``."""
+    return load_beside("browsing")
+
+
+@pytest.fixture(scope="module")
+def browser(browsing):
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not browsing.CHROMIUM:
+        pytest.skip("no chromium found")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=browsing.CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, comfy, browsing):
+    """The editor of a server, ready."""
+    page = browser.new_page(viewport={"width": 2200, "height": 1100})
+    page.goto(comfy.url)
+    page.wait_for_function(browsing.READY, timeout=90_000)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path):
+    """Where pictures of the editor go: ``TROUPE_SCREENSHOTS``, if set, else pytest's temporary folder."""
+    folder = Path(os.environ.get("TROUPE_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model_files(tiny_models_module, tmp_path_factory):
     """The small random models, written once for all servers; half a gigabyte that does not outlive the tests."""
     folder = tmp_path_factory.mktemp("models")
