@@ -155,7 +155,8 @@ export function setting(place, name) {
   }
   const from = source(place, index);
   if (!from) return { node: place.node, widget: own };
-  const value = from.node.widgets?.find((widget) => widget.name === "value");
+  const primitive = /^Primitive/.test(classOf(from.node));
+  const value = primitive && from.node.widgets?.find((widget) => widget.name === "value");
   return value ? { node: from.node, widget: value } : { node: place.node, widget: own, fixed: from.node };
 }
 
@@ -236,7 +237,9 @@ export async function queuePart(wanted) {
 /** Why the server would not take a prompt, in its words. */
 function refusal(error) {
   const { error: whole, node_errors: parts } = error.response ?? {};
-  const lines = Object.values(parts ?? {}).flatMap((part) => part.errors.map((each) => `${part.class_type}: ${each.details || each.message}`));
+  const lines = Object.values(parts ?? {}).flatMap((part) =>
+    part.errors.map((each) => `${part.class_type}: ${each.details || each.message}`),
+  );
   if (lines.length) return lines.join("; ");
   if (typeof whole === "string") return whole;
   return whole?.message ?? error.message ?? "The server did not answer";

@@ -1,0 +1,82 @@
+// The cast picker: on Detect Faces and Assign Role, the picture with numbered boxes, to choose faces by a click.
+import { app } from "../../scripts/app.js";
+import { DETECT, Findings, ROLE } from "./lib/cast.js";
+import * as graph from "./lib/graph.js";
+import { Picker } from "./lib/picker.js";
+
+const WIDTH = 320;
+const SOON = 40; // milliseconds: several changes at once are shown once
+
+const findings = new Findings();
+const pickers = new Set();
+let due = null;
+
+/** Shows the state of the graph in all pickers, soon. */
+function refresh() {
+  due ??= setTimeout(() => {
+    due = null;
+    for (const picker of pickers) {
+      if (picker.node.graph) picker.refresh().catch((error) => console.error("Troupe: the cast picker", error));
+    }
+  }, SOON);
+}
+
+/** Calls `more` after a method of an object, keeping the method. */
+function after(object, method, more) {
+  const before = object[method];
+  object[method] = function (...given) {
+    const result = before?.apply(this, given);
+    more();
+    return result;
+  };
+}
+
+function addPicker(node) {
+  const picker = new Picker(node, findings, refresh);
+  const widget = node.addDOMWidget("cast_picker", "troupe_cast_picker", picker.element, {
+    serialize: false, // not sent to the server ...
+    hideOnZoom: false,
+    getMinHeight: () => picker.height(),
+  });
+  widget.serialize = false; // ... and not kept in the workflow
+  pickers.add(picker);
+  after(node, "onRemoved", () => pickers.delete(picker));
+  after(node, "onConnectionsChange", refresh);
+  const face = node.widgets.find((each) => each.name === "face");
+  if (face) after(face, "callback", refresh);
+  node.setSize([Math.max(WIDTH, node.size[0]), Math.max(node.computeSize()[1], node.size[1])]);
+  refresh();
+}
+
+/** The picker shows the picture: the editor need not show it again below. */
+function hideOutputImages(node) {
+  node.hideOutputImages = true;
+  node.onDrawBackground = () => {};
+}
+
+app.registerExtension({
+  name: "Troupe.CastPicker",
+  setup() {
+    graph.watch({
+      executed: (id, output) => {
+        findings.executed(id, output);
+        refresh();
+      },
+      failed: (id, message) => {
+        findings.failed(id, message);
+        refresh();
+      },
+      ended: (detail) => {
+        findings.ended(detail);
+        refresh();
+      },
+      changed: refresh,
+    });
+  },
+  nodeCreated(node) {
+    const type = graph.classOf(node);
+    if (type === DETECT) hideOutputImages(node);
+    if (type === DETECT || type === ROLE) addPicker(node);
+  },
+  afterConfigureGraph: refresh,
+});

@@ -1,0 +1,266 @@
+// The cast picker's widget: the picture with its faces, a line that says how things stand, and on Detect Faces the list of
+// the roles. Nothing happens on import.
+import * as cast from "./cast.js";
+import { el, keepEvents, style, theme } from "./dom.js";
+import { FacePicture } from "./face_picture.js";
+import * as graph from "./graph.js";
+import { api } from "../../../scripts/api.js";
+
+const LOWEST = 130; // pixels of the node that the picture gets at least ...
+const USUAL = 170; // ... before it is known ...
+const HIGHEST = 300; // ... and at most by itself; a node drawn larger shows it larger
+const LINE = 38;
+const ROW = 27;
+
+const CSS = `
+.troupe-picker { display: flex; flex-direction: column; gap: 5px; width: 100%; height: 100%; box-sizing: border-box;
+  font: 12px system-ui, sans-serif; color: ${theme.inputText}; text-align: start; }
+.troupe-picker .line { display: flex; align-items: center; gap: 8px; flex: 0 0 auto; min-height: 24px; }
+.troupe-picker .said { flex: 1 1 auto; overflow-wrap: anywhere; max-height: 66px; overflow-y: auto; line-height: 1.35; }
+.troupe-picker .said.error { color: ${theme.error}; }
+.troupe-picker .said.warning::before { content: "⚠ "; }
+.troupe-picker button { font: inherit; color: ${theme.inputText}; background: ${theme.inputBackground};
+  border: 1px solid ${theme.border}; border-radius: 4px; padding: 3px 9px; cursor: pointer; flex: 0 0 auto; }
+.troupe-picker button:hover:not(:disabled) { border-color: ${theme.accent}; }
+.troupe-picker button:disabled { opacity: 0.6; cursor: default; }
+.troupe-picker button:focus-visible { outline: 2px solid ${theme.accent}; outline-offset: 1px; }
+.troupe-picker .roles { display: flex; flex-direction: column; gap: 3px; flex: 0 0 auto; }
+.troupe-picker .roles button { display: flex; align-items: center; gap: 7px; width: 100%; min-height: 24px; padding: 2px 7px;
+  text-align: start; }
+.troupe-picker .roles button[aria-checked="true"] { border-color: ${theme.accent}; box-shadow: inset 3px 0 0 ${theme.accent}; }
+.troupe-picker .swatch { flex: 0 0 auto; min-width: 19px; padding: 0 3px; border-radius: 3px; text-align: center;
+  font-weight: 600; background: #888; color: #000; border: 1px solid #0008; }
+.troupe-picker .drive { flex: 1 1 auto; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.troupe-picker .how { flex: 0 0 auto; color: ${theme.faint}; }
+.troupe-picker [hidden] { display: none; }
+.troupe-picker.empty .line { flex: 1 1 auto; flex-direction: column; justify-content: center; text-align: center;
+  padding: 8px; border: 1px dashed ${theme.border}; border-radius: 4px; }
+.troupe-picker.empty .said { flex: 0 1 auto; }
+`;
+
+const count = (people) => (people.length === 1 ? "one face was" : `${people.length} faces were`);
+
+const url = ({ filename, subfolder, type }) => api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+
+/** "frame 12 of 75 (0.44 s)", or nothing for a lone picture. */
+function frameNamed({ frame, frames, fps }) {
+  if (!(frames > 1)) return "";
+  const time = fps ? ` (${(frame / fps).toFixed(2)} s)` : "";
+  return `Frame ${frame + 1} of ${frames}${time}. `;
+}
+
+export class Picker {
+  #selected = null; // on Detect Faces: the key of the role for which a face is picked
+  #gone = null; // the picture whose file the server no longer has
+  #old = false;
+  #model = {};
+  #rows = "";
+
+  /** For one node, with what is known of all Detect Faces, and what to call when a choice has been made. */
+  constructor(node, findings, changed) {
+    style("troupe-picker", CSS);
+    Object.assign(this, { node, findings, changed });
+    this.picture = new FacePicture(
+      (person) => this.pick(person),
+      () => this.#lost(),
+    );
+    this.said = el("div", { class: "said", role: "status", "aria-live": "polite" });
+    this.button = el("button", { type: "button", onclick: () => this.#look() }, "Find faces");
+    this.line = el("div", { class: "line" }, this.said, this.button);
+    this.roles = el("div", { class: "roles", role: "radiogroup", "aria-label": "Roles", onkeydown: (e) => this.#key(e) });
+    this.element = el("div", { class: "troupe-picker" }, this.picture.element, this.line, this.roles);
+    keepEvents(this.element, ["pointerdown", "contextmenu", "dblclick"]);
+    graph.passToCanvas(this.element);
+  }
+
+  get ofRole() {
+    return graph.classOf(this.node) === cast.ROLE;
+  }
+
+  /** What the widget needs at least, in pixels of the node. */
+  height() {
+    const { found, roles } = this.#model;
+    const wide = Math.max(180, this.node.size[0] - 30);
+    const picture = found ? Math.min(HIGHEST, Math.max(LOWEST, (wide * found.height) / found.width)) : USUAL;
+    return Math.round(picture) + LINE + (this.ofRole ? 0 : (roles?.length ?? 0) * ROW);
+  }
+
+  /** Reads the graph anew and shows it. */
+  async refresh() {
+    const place = graph.placeOf(this.node);
+    if (!place) return;
+    const detect = this.ofRole ? cast.detectOf(place) : place;
+    const found = detect && this.findings.found(detect);
+    const roles = detect ? cast.rolesOf(detect) : [];
+    const own = this.ofRole ? cast.describe(place) : this.#selectedOf(roles);
+    this.#model = { place, detect, found, roles, own };
+    this.#show();
+    const old = found ? await this.findings.outdated(detect) : false;
+    if (old !== this.#old) {
+      this.#old = old;
+      this.#show();
+    }
+  }
+
+  /** The selected role; a lone one needs no selecting. */
+  #selectedOf(roles) {
+    const only = roles.length === 1 ? roles[0] : null;
+    return roles.find((role) => role.key === this.#selected) ?? only;
+  }
+
+  /** A face is picked for the role: its widget says so from now on. */
+  pick(person) {
+    const { roles, own } = this.#model;
+    if (own) {
+      graph.setValue(own.place, "face", person);
+      this.changed();
+      return;
+    }
+    const role = roles.find((each) => each.face === person);
+    if (role) this.#select(role.key);
+  }
+
+  #select(key) {
+    this.#selected = key;
+    this.refresh();
+  }
+
+  #lost() {
+    this.#gone = this.#model.found?.image.filename ?? null;
+    this.#show();
+  }
+
+  async #look() {
+    const looking = this.findings.look(this.#model.detect);
+    this.changed();
+    await looking;
+    this.changed();
+  }
+
+  #show() {
+    const { detect, found, roles, own } = this.#model;
+    const gone = found && this.#gone === found.image.filename;
+    const { text, kind, button } = this.#notice(gone);
+    this.said.textContent = (found && !gone ? frameNamed(found) : "") + text;
+    this.said.className = `said ${kind ?? ""}`;
+    this.button.hidden = !button || !detect;
+    this.button.disabled = Boolean(detect && this.findings.looking(detect));
+    this.picture.element.hidden = !found;
+    this.element.classList.toggle("empty", !found);
+    this.line.hidden = !this.said.textContent && this.button.hidden;
+    if (found) {
+      this.picture.show({
+        url: url(found.image),
+        width: found.width,
+        height: found.height,
+        people: found.people.map((each) => ({ ...each, elsewhere: elsewhere(each, found) })),
+        chosen: own?.face,
+        labels: labels(roles),
+        old: this.#old || gone,
+        pickable: roles.length > 0 && !own?.fixed,
+      });
+    }
+    if (!this.ofRole) this.#list(roles, own, found);
+    this.element.style.minHeight = `${this.height()}px`;
+  }
+
+  /** How things stand: {text, kind, button}, the first of what needs saying. */
+  #notice(gone) {
+    const { detect, found, roles, own } = this.#model;
+    if (!detect) {
+      return {
+        text: "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.",
+      };
+    }
+    if (this.findings.looking(detect)) return { text: "Looking for faces …", button: true };
+    const failure = this.findings.failure(detect);
+    if (failure) return { text: failure, kind: "error", button: true };
+    if (!found) return { text: "Find the faces of the picture to pick one by a click.", button: true };
+    if (gone) return { text: "The picture is no longer there.", kind: "warning", button: true };
+    if (this.#old) return { text: "The boxes are of an older picture.", kind: "warning", button: true };
+    if (own?.fixed) return { text: `The face is set by ‘${own.fixed}’.` };
+    const missing = (this.ofRole ? [own] : roles).find((role) => typeof role?.face === "number" && !there(role, found));
+    if (missing) {
+      return { text: `Face ${missing.face} is not there: ${count(found.people)} found. Pick another.`, kind: "warning" };
+    }
+    const twins = own && roles.filter((role) => role.face === own.face && role.key !== own.key);
+    if (this.ofRole && twins.length) return { text: `Face ${own.face} also has ‘${twins[0].drive ?? "no drive"}’.` };
+    if (this.ofRole) return { text: "" };
+    if (!roles.length) return { text: `${capital(count(found.people))} found.` };
+    if (!own) return { text: "Select a role below, then click its face." };
+    return { text: `Click the face of ‘${own.drive ?? "this role"}’.` };
+  }
+
+  #list(roles, own, found) {
+    const told = JSON.stringify([roles.map(({ place, ...rest }) => rest), own?.key, found?.people]);
+    if (told === this.#rows) return;
+    this.#rows = told;
+    const focused = this.roles.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    this.roles.replaceChildren(...roles.map((role) => this.#row(role, own, found)));
+    if (focused) this.roles.querySelector(`[data-key="${focused}"]`)?.focus();
+  }
+
+  #row(role, own, found) {
+    const colour = found?.people.find((each) => each.person === role.face)?.colour;
+    const missing = found && !role.fixed && !there(role, found);
+    const how = [role.region, role.strength === undefined ? null : `× ${Number(role.strength.toFixed?.(2) ?? role.strength)}`];
+    const drive = role.drive ?? "no drive yet";
+    const face = role.fixed ? "?" : role.face;
+    const words = [`Face ${face}${missing ? ", not there" : ""}`, drive, ...how].filter(Boolean).join(", ");
+    return el(
+      "button",
+      {
+        type: "button",
+        role: "radio",
+        "aria-checked": String(role.key === own?.key),
+        "aria-label": words,
+        title: words,
+        "data-key": role.key,
+        onclick: (event) => this.#chosenRow(role, event.detail === 0),
+      },
+      el("span", { class: "swatch", style: colour ? `background: ${colour}` : null }, missing ? `⚠ ${face}` : String(face)),
+      el("span", { class: "drive" }, drive),
+      el("span", { class: "how" }, how.filter(Boolean).join(" ")),
+    );
+  }
+
+  #chosenRow(role, byKeyboard) {
+    this.#select(role.key);
+    if (byKeyboard) this.picture.focus();
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const rows = [...this.roles.children];
+    const at = rows.indexOf(event.target.closest("button"));
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const digit = /^\d$/.test(event.key) && this.#model.found;
+    if (!step && !digit) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (step) rows[(at + step + rows.length) % rows.length].focus();
+    else {
+      this.#selected = rows[at].dataset.key;
+      this.#model.own = this.#selectedOf(this.#model.roles);
+      this.picture.digit(Number(event.key));
+    }
+  }
+}
+
+const there = (role, found) => found.people.some((each) => each.person === role.face);
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** What to say of a person whose box is from another frame than the picture. */
+function elsewhere(each, found) {
+  return each.frame === found.frame ? null : `not in this frame, seen from frame ${each.frame + 1}`;
+}
+
+/** By person, the names of the drives that play it. */
+function labels(roles) {
+  const names = {};
+  for (const { face, drive } of roles) {
+    if (typeof face === "number" && drive) names[face] = names[face] ? `${names[face]} + ${drive}` : drive;
+  }
+  return names;
+}
