@@ -115,6 +115,7 @@ class WarpRender(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="frames"), io.Video.Output(display_name="video")],
+            is_output_node=True,  # it shows what it made
         )
 
     @classmethod
@@ -123,6 +124,8 @@ class WarpRender(io.ComfyNode):
         from ..host.clips import clip_of_image, preview_of, same_frames
         from ..host.detect import detect
         from ..host.progress import NodeProgress
+        from ..host.showing import SmallVideo, motion_ui
+        from ..host.sound import to_audio
         from ..host.tensors import empty_frames, put_frame, rate, single
 
         picture = single(image, "image")
@@ -132,10 +135,15 @@ class WarpRender(io.ComfyNode):
         count = frame_count(seconds, fps, [role.drive.duration for role in cast], audio)
         frames, room = empty_frames(count, *picture.shape[:2])
         progress = NodeProgress()
-        for t, frame in enumerate(render_cast(picture, faces, cast, fps, count)):
-            put_frame(room, t, frame)
-            if progress.due():
-                progress.show(preview_of(frame))
-            progress(t + 1, count)
+        sound = None if audio is None else to_audio(audio)
+        with SmallVideo(*picture.shape[:2], rate(fps), sound) as small:
+            for t, frame in enumerate(render_cast(picture, faces, cast, fps, count)):
+                put_frame(room, t, frame)
+                small.add(frame)
+                if progress.due():
+                    progress.show(preview_of(frame))
+                progress(t + 1, count)
         video = Types.VideoComponents(images=room, audio=audio, frame_rate=rate(fps))
-        return io.NodeOutput(frames, InputImpl.VideoFromComponents(video))
+        motions = [motion_ui(role.drive, f"face {role.face}") for role in cast]
+        shown = {"troupe_video": [small.ui()], "troupe_motion": motions}
+        return io.NodeOutput(frames, InputImpl.VideoFromComponents(video), ui=shown)

@@ -8,6 +8,8 @@ from ..host import folders
 from . import sockets
 
 SUFFIXES = (".csv", ".json", ".npz")
+# The drawn face that shows a motion: pixels, frames a second at most, seconds at most.
+SKETCH, SKETCH_FPS, SKETCH_SECONDS = 224, 25.0, 60.0
 
 
 class LoadMotion(io.ComfyNode):
@@ -104,7 +106,7 @@ class PlotMotion(io.ComfyNode):
             node_id="TroupePlotMotion",
             display_name="Plot Motion",
             category="Troupe/motion",
-            description="Draws what moves when: the strongest expressions and the head, over time.",
+            description="Draws what moves when: the strongest expressions and the head, over time, and plays them on a drawn face.",
             inputs=[
                 sockets.Motion.Input("motion", tooltip="The motion to draw."),
                 io.Int.Input(
@@ -123,12 +125,25 @@ class PlotMotion(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image")],
+            is_output_node=True,  # it shows what it drew
         )
 
     @classmethod
     def execute(cls, motion, width, height) -> io.NodeOutput:
+        from ..engine.motion.edit import trim
         from ..engine.motion.plot import plot_motion
-        from ..host.tensors import to_image
+        from ..engine.motion.sketch import sketch
+        from ..host.progress import NodeProgress
+        from ..host.showing import SmallVideo, motion_ui
+        from ..host.tensors import rate, to_image
 
         image = to_image(plot_motion(motion, width=width, height=height))
-        return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))
+        progress = NodeProgress()
+        fps = min(motion.fps, SKETCH_FPS)
+        played = trim(motion, end=min(motion.duration, SKETCH_SECONDS)).resample(fps)
+        with SmallVideo(SKETCH, SKETCH, rate(fps)) as small:
+            for i, frame in enumerate(sketch(played, SKETCH), 1):
+                small.add(frame)
+                progress(i, len(played))
+        shown = {"troupe_video": [small.ui()], "troupe_motion": [motion_ui(motion, "motion")]}
+        return io.NodeOutput(image, ui=shown)

@@ -1,0 +1,78 @@
+// Curves of a motion over time as SVG, with a cursor that follows a video.
+import { svg } from "./dom.js";
+
+const WIDTH = 400, HEIGHT = 150, LEFT = 4, RIGHT = 4, TOP = 6, BOTTOM = 16;
+// Told apart by the colour-blind, readable on dark and light.
+export const COLOURS = [
+  "#0090e0", "#e08a00", "#00a86b", "#e0508c", "#9a7bff", "#c8a400", "#ff6e32", "#3fb8d8", "#8a8f98", "#b05cc8",
+];
+
+/** All curves of a motion as [{name, values, low, high}], the strongest first. */
+export function curvesOf(motion) {
+  const shapes = Object.entries(motion.shapes).map(([name, values]) => ({ name, values, low: 0, high: 1 }));
+  const head = Object.entries(motion.head).map(([name, values]) => {
+    const most = Math.max(...values.map(Math.abs), 1e-6);
+    return { name, values, low: -most, high: most };
+  });
+  return [...shapes, ...head];
+}
+
+function pathOf({ values, low, high }) {
+  const across = (WIDTH - LEFT - RIGHT) / Math.max(values.length - 1, 1);
+  const points = values.map((value, i) => {
+    const share = Math.min(Math.max((value - low) / (high - low), 0), 1);
+    return `${(LEFT + i * across).toFixed(1)},${(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)).toFixed(1)}`;
+  });
+  return "M" + (points.length > 1 ? points : [points[0], `${WIDTH - RIGHT},${points[0].split(",")[1]}`]).join("L");
+}
+
+/** Seconds between marks on the ruler: 4 to 8 of them. */
+export function tickOf(seconds) {
+  const rough = seconds / 6;
+  const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1e-3)));
+  return [1, 2, 5, 10].map((n) => n * power).find((tick) => tick >= rough) ?? power;
+}
+
+/** An SVG of curves. `seek(seconds)` is called as the user presses or drags; `cursor(seconds)` moves the line. */
+export function drawCurves(motion, seek) {
+  const seconds = Math.max(motion.seconds, 1e-3);
+  const root = svg("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "troupe-curves",
+    role: "img", "aria-label": `Curves of ${motion.name} over ${seconds.toFixed(2)} seconds`,
+  });
+  const x = (time) => LEFT + (Math.min(Math.max(time / seconds, 0), 1) * (WIDTH - LEFT - RIGHT));
+  const tick = tickOf(seconds);
+  for (let time = 0; time <= seconds + 1e-6; time += tick) {
+    root.append(
+      svg("line", { x1: x(time), x2: x(time), y1: TOP, y2: HEIGHT - BOTTOM, class: "troupe-grid" }),
+      svg("text", { x: x(time) + 2, y: HEIGHT - 4, class: "troupe-tick" }, `${+time.toFixed(2)} s`),
+    );
+  }
+  curvesOf(motion).forEach((curve, i) => {
+    const path = svg("path", {
+      d: pathOf(curve), fill: "none", stroke: COLOURS[i % COLOURS.length], "stroke-width": 1.6,
+      "vector-effect": "non-scaling-stroke",
+    });
+    path.append(svg("title", {}, curve.name));
+    root.append(path);
+  });
+  const line = svg("line", { x1: LEFT, x2: LEFT, y1: 0, y2: HEIGHT - BOTTOM, class: "troupe-cursor" });
+  root.append(line);
+  const at = (event) => {
+    const box = root.getBoundingClientRect();
+    const inside = ((event.clientX - box.left) / Math.max(box.width, 1)) * WIDTH;
+    seek(Math.min(Math.max((inside - LEFT) / (WIDTH - LEFT - RIGHT), 0), 1) * seconds);
+  };
+  root.addEventListener("pointerdown", (event) => {
+    root.setPointerCapture(event.pointerId);
+    at(event);
+  });
+  root.addEventListener("pointermove", (event) => {
+    if (event.buttons && root.hasPointerCapture(event.pointerId)) at(event);
+  });
+  const cursor = (time) => {
+    line.setAttribute("x1", x(time));
+    line.setAttribute("x2", x(time));
+  };
+  return { root, cursor };
+}
