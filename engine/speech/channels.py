@@ -77,3 +77,18 @@ def aperture(values: np.ndarray) -> np.ndarray:
         return values[:, JAW_OPEN] - values[:, MOUTH_CLOSE]
     values = _check(values, len(BLENDSHAPES), "values")
     return values[:, SHAPE["jawOpen"]] - values[:, SHAPE["mouthClose"]]
+
+
+# In voices it never heard the network leaves lips ajar that should touch: openings under NARROW are made smaller, by AJAR
+# where there is next to none. Set on the recorded voices held out from training (slt, ph), where a third of the closures
+# were missed without it and a quarter are with it; the squared error stays as it is.
+AJAR, NARROW = 0.03, 0.2
+
+
+def shut(channels: np.ndarray) -> np.ndarray:
+    """Channels ``[..., 18]`` as the network makes them, with lips that are nearly shut a little further shut."""
+    channels = channels.copy()
+    opening = channels[..., JAW_OPEN] - channels[..., MOUTH_CLOSE]
+    less = np.minimum(np.maximum(np.float32(AJAR) - np.float32(AJAR / NARROW) * opening, 0), AJAR)
+    channels[..., JAW_OPEN] = np.maximum(channels[..., JAW_OPEN] - less, 0)
+    return channels

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .channels import CHANNEL_FPS, CHANNELS
+from .channels import CHANNEL_FPS, CHANNELS, shut
 from .conditions import CONDITION
 from .features import RATE, GainControl, MelStream, Resampler
 from .network_numpy import NumpyNetwork, log_probabilities
@@ -129,7 +129,7 @@ class SpeechStream:
             condition = self._condition(times)
         channels, scores = self._network.step(features[: 2 * whole], condition)
         # The first rows show what was before the sound.
-        channels = channels[max(0, self.setting.lookahead - first) :, self._head]
+        channels = shut(channels[max(0, self.setting.lookahead - first) :, self._head])
         scores = np.concatenate([self._named, scores[max(0, self._delay - first) :]])
         count = len(channels)
         self._named = scores[count:]

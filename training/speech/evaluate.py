@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from troupe.engine.metrics.speech import closures, jerk, lag_error, lmd, nmse, silence_aperture
-from troupe.engine.speech.channels import CHANNEL_FPS, CHANNELS, aperture, spread
+from troupe.engine.speech.channels import CHANNEL_FPS, CHANNELS, aperture, shut, spread
 from troupe.engine.speech.conditions import CONDITION, EMOTIONS, conditioned
 from troupe.engine.speech.features import RATE, decibels, log_mel, loudness, normalise
 from troupe.engine.speech.network import SpeechNetwork, build
@@ -70,7 +70,7 @@ def predicted(
     made, phones = network(features.to(device), given.to(device), *(t.to(device) for t in text))
     first, count = config.lookaheads[head], len(mel) // 2
     named = phones[0, config.phone_delay : config.phone_delay + count]
-    return made[0, first : first + count, head].cpu().numpy(), named.cpu().numpy()
+    return shut(made[0, first : first + count, head].cpu().numpy()), named.cpu().numpy()
 
 
 def scores(made: np.ndarray, target: np.ndarray) -> dict[str, float | None]:

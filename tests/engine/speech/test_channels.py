@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from troupe.engine.motion.face_motion import BLENDSHAPES
 from troupe.engine.motion.face_motion import INDEX as SHAPE
-from troupe.engine.speech.channels import CHANNELS, INDEX, MOUTH_SHAPES, aperture, gather, spread
+from troupe.engine.speech.channels import (
+    AJAR,
+    CHANNELS,
+    INDEX,
+    MOUTH_SHAPES,
+    NARROW,
+    aperture,
+    gather,
+    shut,
+    spread,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -47,3 +58,22 @@ def test_lips_metrics_look_at_27_shapes():
 def test_wrong_shapes_are_refused(make):
     with pytest.raises(ValueError, match="17"):
         make(np.zeros((3, 17)))
+
+
+@given(
+    hnp.arrays(np.float32, (7, 18), elements=st.floats(0, 1, width=32)),
+)
+def test_lips_that_are_nearly_shut_are_shut_further_and_nothing_else_changes(channels):
+    after = shut(channels)
+    others = np.arange(len(CHANNELS)) != INDEX["jawOpen"]
+    np.testing.assert_array_equal(after[:, others], channels[:, others])
+    less = channels[:, INDEX["jawOpen"]] - after[:, INDEX["jawOpen"]]
+    assert (less >= 0).all() and (less <= AJAR + 1e-6).all() and (after >= 0).all()
+    assert (less[aperture(channels) >= NARROW] <= 1e-6).all()
+    np.testing.assert_array_equal(shut(channels[None])[0], after)  # any shape before the channels
+
+
+def test_an_open_mouth_never_ends_below_a_narrower_one():
+    rows = np.zeros((50, 18), np.float32)
+    rows[:, INDEX["jawOpen"]] = np.linspace(0, 0.4, 50)
+    assert (np.diff(aperture(shut(rows))) >= -1e-7).all()
