@@ -6,10 +6,13 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..host.folders import register_models
 from .cast import AssignRole, WarpRender
+from .composite import CropFaces, PlaceFaces, ReplaceFaces
 from .example import ExampleMedia, ExampleSpeech
 from .expression import EncodeSpeech, ExtractExpression, LoadExpressionEncoder
 from .faces import DetectFaces, DrawFaces, FaceMasks
 from .guidance import FlowSigmas, LayeredCFG, LayeredGuider
+from .joins import CrossfadeClips, JoinWindows
+from .looks import Look, SyncCheck
 from .motion import EditMotion, MotionFromPreset, MotionFromTimeline, MotionFromVideo
 from .motion_files import LoadMotion, PlotMotion, SaveMotion
 from .speech import AlignText, EmotionTrack, MotionFromSpeech, Persona
@@ -35,6 +38,13 @@ NODES = (
     MeasureMotion,
     AssignRole,
     WarpRender,
+    CropFaces,
+    PlaceFaces,
+    ReplaceFaces,
+    CrossfadeClips,
+    JoinWindows,
+    Look,
+    SyncCheck,
     LoadWanPortraitModel,
     LoadPortraitAdapter,
     LoadExpressionEncoder,

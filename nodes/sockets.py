@@ -20,6 +20,8 @@ Encoder = io.Custom("TROUPE_ENCODER")
 # TROUPE_EMOTION: engine.speech.emotion.EmotionTrack. TROUPE_PERSONA: engine.speech.persona.Persona.
 Emotion = io.Custom("TROUPE_EMOTION")
 Persona = io.Custom("TROUPE_PERSONA")
+# TROUPE_CROPS: engine.video.crops.Crops, which squares were cut from a picture or clip.
+Crops = io.Custom("TROUPE_CROPS")
 
 # Core's own, from ComfyUI 0.23 on; named here so that older versions carry them too.
 # BOUNDING_BOX is a list per frame of {"x", "y", "width", "height", "label", "score"} in pixels.

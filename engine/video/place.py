@@ -13,7 +13,7 @@ from ..progress import Progress, report
 from .blend import blended, check_edge, edge_mask, laid_change, window_box
 from .crops import Crops
 from .match import MATCHES, Tint, statistics, tints
-from .resample import as_float, as_type, cut_window, lay_window
+from .resample import as_float, as_type, cut_window
 from .timing import Joined, join_by_time
 
 _SMALL = 64  # pixels a side on which colours are compared

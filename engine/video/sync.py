@@ -51,7 +51,9 @@ def sync_report(parts: list[Part], model_fps: float = 0.0) -> tuple[list[str], l
     """
     if len(parts) + (model_fps > 0) < 2:
         raise TroupeError(
-            "Nothing to compare", f"{len(parts)} input(s) are connected", "Connect what drives and what came out"
+            "Nothing to compare",
+            f"{len(parts)} input(s) are connected",
+            "Connect what drives and what came out",
         )
     lines = [part.line() for part in parts]
     if model_fps > 0:
