@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
@@ -12,7 +13,11 @@ from ..engine.motion.presets import PRESETS
 from . import sockets
 from .sockets import ADVANCED
 
+if TYPE_CHECKING:
+    from ..engine.video import Audio
+
 MAX_SECONDS = 600.0
+PEAKS = 1000  # of a waveform
 # The inputs of Edit Motion and the engine's groups of blendshapes and head channels that each one scales.
 PARTS = {
     "brows": ("brows",),
@@ -34,6 +39,16 @@ def faster(motion: FaceMotion, speed: float) -> FaceMotion:
     frames = frame_count(motion.duration / speed, motion.fps)
     shapes, head = motion.sample(np.arange(frames) * speed / motion.fps)
     return replace(motion, blendshapes=shapes, head=head)
+
+
+def waveform_ui(sound: Audio) -> dict:
+    """What the timeline editor draws of a sound: its length and the loudest sample of each of at most 1000 parts."""
+    import numpy as np
+
+    loud = np.abs(sound.samples).max(axis=0)
+    starts = np.unique(np.linspace(0, len(loud), PEAKS, endpoint=False).astype(int))
+    peaks = np.maximum.reduceat(loud, starts)
+    return {"seconds": round(sound.duration, 4), "peaks": [round(float(peak), 3) for peak in peaks]}
 
 
 def scale_input(name: str, what: str) -> io.Float.Input:
@@ -171,6 +186,12 @@ class MotionFromTimeline(io.ComfyNode):
                 ),
                 sockets.idle_input(" Multiplies the idle of the text."),
                 sockets.seed_input(" Added to the seed of the text."),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="Sound to write to: its waveform is drawn under the tracks, and the motion lasts as long, unless "
+                    "'seconds' or the text says otherwise.",
+                ),
             ],
             outputs=[sockets.Motion.Output(display_name="motion")],
         )
@@ -182,12 +203,18 @@ class MotionFromTimeline(io.ComfyNode):
         return sockets.valid(lambda: Timeline.parse(timeline)) if timeline is not None else True
 
     @classmethod
-    def execute(cls, timeline, seconds, fps, idle, seed) -> io.NodeOutput:
+    def execute(cls, timeline, seconds, fps, idle, seed, audio=None) -> io.NodeOutput:
         from ..engine.motion.timeline import Timeline
 
         parsed = Timeline.parse(timeline)
         parsed = replace(parsed, idle=min(2.0, parsed.idle * idle), seed=parsed.seed + seed)
-        return io.NodeOutput(parsed.motion(fps, seconds or None))
+        if audio is None:
+            return io.NodeOutput(parsed.motion(fps, seconds or None))
+        from ..host.sound import to_audio
+
+        sound = to_audio(audio)
+        length = seconds or (sound.duration if parsed.length is None else None)
+        return io.NodeOutput(parsed.motion(fps, length), ui={"troupe_audio": [waveform_ui(sound)]})
 
 
 class EditMotion(io.ComfyNode):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.beats import BEATS
 from troupe.engine.motion.curves import CURVES, apply_curve
@@ -306,7 +307,7 @@ def test_a_change_changes_what_it_says_and_no_comment(js, text, as_json, edits):
     if as_json:
         text = Timeline.parse(text).to_json()
     now = text
-    for what, pick, at, number, _, after in js(EDITS, {"text": text, "edits": edits}):
+    for what, _, _, number, _, after in js(EDITS, {"text": text, "edits": edits}):
         before, later = numbers(now), numbers(after)
         step = {"remove": -1, "copy": 1, "add": 1}.get(what, 0)
         if what == "remove" and len(before) == 1 or what == "unkey" and len(later) < len(before):

@@ -127,8 +127,11 @@ function addJson(text, doc, entry) {
 
 /** Adds an entry {kind, name, keys} behind another one, or at the end. */
 export function addEntry(text, doc, entry, after = null) {
-  if (doc.form === "json") return addJson(text, doc, entry);
-  const put = entryText(entry), body = text.trimEnd();
+  return doc.form === "json" ? addJson(text, doc, entry) : addText(text, entryText(entry), after);
+}
+
+function addText(text, put, after) {
+  const body = text.trimEnd();
   const lines = LINE_END.test(body) || body.includes("#");
   if (!body) return put;
   if (after && !lines) return splice(text, [{ from: after.to, put: `; ${put}` }]);
@@ -164,7 +167,22 @@ export function removeEntry(text, doc, entry) {
   return splice(text, [{ from, to: to + next, put: "" }]);
 }
 
-/** The names of an entry's copy, `seconds` later. */
+/** Sets `length`; null takes the setting away. */
+export function setLength(text, doc, seconds) {
+  const there = doc.entries.find((entry) => entry.kind === "setting" && entry.name === "length");
+  const put = seconds === null ? "null" : written(seconds);
+  if (there && (seconds !== null || doc.form === "json")) {
+    return splice(text, [{ from: there.span[0], to: there.span[1], put }]);
+  }
+  if (seconds === null) return there ? removeEntry(text, doc, there) : text;
+  if (doc.form === "json") {
+    const comma = doc.root.value.size ? "," : "";
+    return splice(text, [{ from: doc.root.from + 1, put: `"duration": ${put}${comma}` }]);
+  }
+  return addText(text, `length ${put}`, null);
+}
+
+/** A copy of an entry, `seconds` later. */
 export function later(entry, seconds) {
   const keys = entry.keys.map(({ value, start, end, curve, attack, release }) => ({
     value, start: start + seconds, end: end === null ? null : end + seconds, curve, attack, release,

@@ -192,7 +192,8 @@ class Builder {
         kind, name: check(), nameSpan, keys, number: this.entries.length + 1, from: data.from, to: data.to, place,
       });
     } catch (error) {
-      throw error instanceof TimelineError ? error.at(place) : error;
+      const span = (error.key ?? keys[0])?.spans[error.about] ?? (error.about === "name" ? [fields.name.from, fields.name.to] : null);
+      throw error instanceof TimelineError ? error.at(span ? placeOf(this.text, ...span) : (error.key?.place ?? place)) : error;
     }
   }
 

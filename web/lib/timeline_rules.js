@@ -4,14 +4,15 @@ import { BEATS, CURVES, HEAD, findName, nearName, rangeOf } from "./timeline_nam
 export const MAX_SECONDS = 3600, MAX_ITEMS = 20_000, ITEM_SECONDS = 2, MAX_FPS = 1000, EASE = "ease_in_out";
 export const EXAMPLE = "happy 0.8 @0.5-2.0 ease_out; blink @1.2";
 
-/** A mistake: what, why and remedy in words; `from` and `to` are offsets in the text, or null if it is nowhere. */
+/** A mistake: what, why and remedy in words; `place` is where in the text, {from, to, line, column}, or null. `about`
+ *  says which part of an item is wrong, and `key` which of its keyframes. */
 export class TimelineError extends Error {
   constructor(what, why, remedy, place = null) {
     super(`${what}: ${why}. ${remedy}.`);
     Object.assign(this, { what, why, remedy, place });
   }
 
-  /** The same mistake at a place: {from, to, line, column}; a place it already has stays. */
+  /** The same mistake at a place; a place it already has stays. */
   at(place) {
     this.place ??= place;
     return this;
@@ -31,20 +32,20 @@ export function short(value) {
   return plain.includes(".") ? plain.replace(/\.?0+$/, "") : plain;
 }
 
-const bad = (label, what, why, remedy) => new TimelineError(`${label}: ${what}`, why, remedy);
+const bad = (label, about, what, why, remedy) => Object.assign(new TimelineError(`${label}: ${what}`, why, remedy), { about });
 
 /** Seconds in 0 to 3600, or a mistake. */
 export function checkTime(value, label, what) {
   if (value >= 0 && value <= MAX_SECONDS) return;
   const why = value < 0 ? "times count from 0" : `a timeline lasts at most ${MAX_SECONDS} seconds`;
-  throw bad(label, `the ${what} ${short(value)} is out of range`, why, "Give seconds from 0 to 3600");
+  throw bad(label, what, `the ${what} ${short(value)} is out of range`, why, "Give seconds from 0 to 3600");
 }
 
 function checkValue(name, value, label) {
   const { low, high, unit } = rangeOf(name);
   if (value >= low && value <= high) return;
   throw bad(
-    label, `the value ${short(value)} of '${name}' is out of range`, `it must lie in ${low} to ${high}${unit}`,
+    label, "value", `the value ${short(value)} of '${name}' is out of range`, `it must lie in ${low} to ${high}${unit}`,
     unit ? "Use a smaller value" : "Use 1 for full",
   );
 }
@@ -54,14 +55,14 @@ function known(name, curve, label) {
   if (found === null) {
     const near = nearName(name);
     throw bad(
-      label, `unknown preset or channel '${name}'`, "the names are those of the menu 'Add'",
+      label, "name", `unknown preset or channel '${name}'`, "the names are those of the menu 'Add'",
       near ? `Perhaps '${near}' is meant` : "Use one of these",
     );
   }
   if (!CURVES.includes(curve)) {
     const near = nearName(curve, CURVES);
     throw bad(
-      label, `unknown curve '${curve}'`, `known are ${CURVES.join(", ")}`,
+      label, "curve", `unknown curve '${curve}'`, `known are ${CURVES.join(", ")}`,
       near ? `Perhaps '${near}' is meant` : `Use ${EASE}`,
     );
   }
@@ -76,7 +77,7 @@ export function checkItem(item, label) {
     checkTime(item.end, label, "end");
     if (item.end <= item.start) {
       throw bad(
-        label, `it ends at ${short(item.end)}, not after its start at ${short(item.start)}`, "an item needs time",
+        label, "end", `it ends at ${short(item.end)}, not after its start at ${short(item.start)}`, "an item needs time",
         `Write '@${short(item.start)}-${short(item.start + 1)}', say`,
       );
     }
@@ -85,7 +86,7 @@ export function checkItem(item, label) {
     const seconds = item[what];
     if (seconds !== null && !(seconds >= 0 && seconds <= 60)) {
       throw bad(
-        label, `the ${what} ${short(seconds)} is out of range`, "it must lie in 0 to 60 seconds", "Use 0.35",
+        label, what, `the ${what} ${short(seconds)} is out of range`, "it must lie in 0 to 60 seconds", "Use 0.35",
       );
     }
   }
@@ -96,7 +97,7 @@ export function checkItem(item, label) {
 /** The same for keyframes, which must ascend. */
 export function checkTrack(name, keys, label) {
   if (!keys.length) {
-    throw bad(label, "it has no keyframes", "a track needs at least one", "Add one or remove the track");
+    throw bad(label, "keys", "it has no keyframes", "a track needs at least one", "Add one or remove the track");
   }
   let before = -1, found = name;
   for (const key of keys) {
@@ -104,12 +105,12 @@ export function checkTrack(name, keys, label) {
       found = checkItem({ ...key, name, end: null, attack: null, release: null }, label);
       if (key.start <= before) {
         throw bad(
-          label, `the keyframe at ${short(key.start)} comes after the one at ${short(before)}`,
+          label, "start", `the keyframe at ${short(key.start)} comes after the one at ${short(before)}`,
           "keyframes must ascend in time", "Sort them and give each time once",
         );
       }
     } catch (error) {
-      throw error instanceof TimelineError && key.place ? error.at(key.place) : error;
+      throw Object.assign(error, { key });
     }
     before = key.start;
   }

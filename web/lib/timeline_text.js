@@ -36,7 +36,8 @@ class Reader {
     const column = (at) => before + count(part.slice(0, at)) + 1;
     this.from = offset + skip;
     this.to = this.from + trimmed.length;
-    this.place = { from: this.from, to: this.to, line, column: column(skip) };
+    this.spot = (from, to) => ({ from, to, line, column: column(from - offset) });
+    this.place = this.spot(this.from, this.to);
     this.label = `Item ${number} ('${[...trimmed].slice(0, 60).join("")}', line ${line}, column ${this.place.column})`;
     this.tokens = [...part.matchAll(TOKENS)].map((match) => {
       const [kind, text] = Object.entries(match.groups).find(([, value]) => value !== undefined);
@@ -188,7 +189,9 @@ function readEntry(reader, settings, seen) {
     }
     return { kind: "track", name: checkTrack(name, keys, reader.label), nameSpan: span(word), keys };
   } catch (error) {
-    throw error instanceof TimelineError ? error.at(reader.place) : error;
+    if (!(error instanceof TimelineError)) throw error;
+    const key = error.key ?? keys[0], part = error.about === "name" ? span(word) : key.spans[error.about];
+    throw error.at(part ? reader.spot(...part) : (error.key?.place ?? reader.place));
   }
 }
 
