@@ -89,6 +89,6 @@ def shut(channels: np.ndarray) -> np.ndarray:
     """Channels ``[..., 18]`` as the network makes them, with lips that are nearly shut a little further shut."""
     channels = channels.copy()
     opening = channels[..., JAW_OPEN] - channels[..., MOUTH_CLOSE]
-    less = np.minimum(np.maximum(np.float32(AJAR) - np.float32(AJAR / NARROW) * opening, 0), AJAR)
-    channels[..., JAW_OPEN] = np.maximum(channels[..., JAW_OPEN] - less, 0)
+    less = np.minimum(np.float32(AJAR) - np.float32(AJAR / NARROW) * opening, opening)
+    channels[..., JAW_OPEN] -= np.maximum(less, 0)
     return channels
