@@ -2,6 +2,7 @@
 import { app } from "../../scripts/app.js";
 import { DETECT, Findings, ROLE } from "./lib/cast.js";
 import * as graph from "./lib/graph.js";
+import { addWidget, inGraph } from "./lib/mounts.js";
 import { Picker } from "./lib/picker.js";
 
 const WIDTH = 320;
@@ -16,7 +17,7 @@ function refresh() {
   due ??= setTimeout(() => {
     due = null;
     for (const picker of pickers) {
-      if (picker.node.graph) picker.refresh().catch((error) => console.error("Troupe: the cast picker", error));
+      if (inGraph(picker.node)) picker.refresh().catch((error) => console.error("Troupe: the cast picker", error));
     }
   }, SOON);
 }
@@ -33,19 +34,19 @@ function after(object, method, more) {
 
 function addPicker(node) {
   const picker = new Picker(node, findings, refresh);
-  const widget = node.addDOMWidget("cast_picker", "troupe_cast_picker", picker.element, {
-    serialize: false, // not sent to the server ...
+  addWidget(node, "cast_picker", "troupe_cast_picker", picker.element, {
     hideOnZoom: false,
     getMinHeight: () => picker.height(),
   });
-  widget.serialize = false; // ... and not kept in the workflow
-  pickers.add(picker);
+  after(node, "onAdded", () => {
+    pickers.add(picker);
+    refresh();
+  });
   after(node, "onRemoved", () => pickers.delete(picker));
   after(node, "onConnectionsChange", refresh);
   const face = node.widgets.find((each) => each.name === "face");
   if (face) after(face, "callback", refresh);
   node.setSize([Math.max(WIDTH, node.size[0]), Math.max(node.computeSize()[1], node.size[1])]);
-  refresh();
 }
 
 /** The picker shows the picture: the editor need not show it again below. */
@@ -68,6 +69,10 @@ app.registerExtension({
       },
       ended: (detail) => {
         findings.ended(detail);
+        refresh();
+      },
+      idle: () => {
+        findings.idle();
         refresh();
       },
       changed: refresh,

@@ -7,6 +7,8 @@ import * as graph from "./graph.js";
 export const DETECT = "TroupeDetectFaces";
 export const ROLE = "TroupeAssignRole";
 
+const ASKED = "asked"; // in place of a job's name until the server has given it one
+
 const ofClass = (name) => (node) => graph.classOf(node) === name;
 const same = (one, other) => graph.executionId(one) === graph.executionId(other);
 
@@ -89,6 +91,7 @@ export function rolesOf(detect) {
 export class Findings {
   #kept = new Map(); // what was found, by workflow and place: ComfyUI's own list is emptied by undo
   #jobs = new Map(); // by execution id of the Detect Faces: the job that looks
+  #over = new Set(); // jobs that have ended, some before the server's answer told their name
   #failed = new Map(); // by execution id of the Detect Faces: [state of the graph, what went wrong]
   #checked = new Map(); // by execution id: [state of the graph, found, whether it is of an older picture]
 
@@ -115,13 +118,22 @@ export class Findings {
     for (const detect of graph.places(ofClass(DETECT))) {
       const own = graph.executionId(detect);
       const above = () => graph.upstream(detect).some((place) => graph.executionId(place) === id);
-      if (own === id || above()) this.#failed.set(own, [stateOf(detect), message]);
+      if (own !== id && !above()) continue;
+      this.#failed.set(own, [stateOf(detect), message]);
+      this.#jobs.delete(own);
     }
   }
 
   /** A job has come to its end. */
   ended({ prompt_id: job }) {
+    this.#over.add(job);
     for (const [id, each] of this.#jobs) if (each === job) this.#jobs.delete(id);
+  }
+
+  /** No job is left: what was looking has been taken out of the queue. */
+  idle() {
+    for (const [id, job] of this.#jobs) if (job !== ASKED) this.#jobs.delete(id);
+    this.#over.clear();
   }
 
   /** Whether a run that looks for faces is under way. */
@@ -137,10 +149,11 @@ export class Findings {
   async look(detect) {
     const id = graph.executionId(detect);
     this.#failed.delete(id);
-    this.#jobs.set(id, "asked");
+    this.#jobs.set(id, ASKED);
     try {
       const job = await graph.queuePart([detect]);
-      if (this.#jobs.get(id) === "asked") this.#jobs.set(id, job); // else it has been quicker than the answer
+      if (this.#over.has(job)) this.#jobs.delete(id); // quicker than the answer
+      else if (this.#jobs.has(id)) this.#jobs.set(id, job);
     } catch (error) {
       this.#jobs.delete(id);
       this.#failed.set(id, [stateOf(detect), error.message]);

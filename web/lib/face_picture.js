@@ -2,6 +2,7 @@
 import { el, style, svg, theme } from "./dom.js";
 
 const SMALLEST_HIT = 28; // pixels: what a finger or a hurried mouse still meets
+const LETTER = 5.8; // pixels, the usual width of a letter of a mark
 const DIGITS_WAIT = 700; // milliseconds between the digits of one number
 
 const CSS = `
@@ -18,7 +19,7 @@ const CSS = `
 .troupe-picture .face { outline: none; }
 .troupe-picture .ring, .troupe-picture .label.quiet { display: none; }
 .troupe-picture .face:focus-visible .ring { display: block; }
-.troupe-picture .face.over .label.quiet, .troupe-picture .face:focus-visible .label.quiet { display: block; }
+.troupe-picture .over .label.quiet { display: block; }
 .troupe-picture .face.over .glow { fill: #fff; fill-opacity: 0.14; }
 .troupe-picture text { font: 600 12px system-ui, sans-serif; pointer-events: none; }
 .troupe-picture .label text { font-size: 11px; font-weight: 500; fill: #fff; }
@@ -38,14 +39,15 @@ export function fit(width, height, roomWidth, roomHeight) {
 }
 
 /** The face that a press at x, y means: of those whose box, grown to the smallest hit, holds the point, the one whose
- *  middle is nearest for its size. Boxes are {person, x, y, width, height} in the same pixels. */
+ *  middle is nearest. Boxes are {person, x, y, width, height} in the same pixels. */
 export function faceAt(boxes, x, y, least = SMALLEST_HIT) {
   let nearest = null;
-  let best = 1;
+  let best = Infinity;
   for (const box of boxes) {
-    const dx = Math.abs(x - box.x - box.width / 2) / Math.max(box.width / 2, least / 2);
-    const dy = Math.abs(y - box.y - box.height / 2) / Math.max(box.height / 2, least / 2);
-    if (Math.max(dx, dy) <= best) [best, nearest] = [Math.max(dx, dy), box];
+    const dx = Math.abs(x - box.x - box.width / 2);
+    const dy = Math.abs(y - box.y - box.height / 2);
+    const inside = dx <= Math.max(box.width, least) / 2 && dy <= Math.max(box.height, least) / 2;
+    if (inside && Math.max(dx, dy) < best) [best, nearest] = [Math.max(dx, dy), box];
   }
   return nearest;
 }
@@ -66,6 +68,13 @@ function beside(box, boxes) {
 
 const cut = (text, letters) => (text.length > letters ? `${text.slice(0, Math.max(1, letters - 1))}…` : text);
 
+/** A name in one or two lines of so many letters. */
+function wrapped(text, letters) {
+  if (text.length <= letters) return [text];
+  const at = text.lastIndexOf(" ", letters);
+  return at > 0 ? [text.slice(0, at), cut(text.slice(at + 1), letters)] : [cut(text, letters)];
+}
+
 export class FacePicture {
   #state = null;
   #drawn = "";
@@ -82,6 +91,8 @@ export class FacePicture {
     this.svg.addEventListener("click", (event) => this.#pickAt(event));
     this.svg.addEventListener("pointermove", (event) => this.#hover(this.#under(event)));
     this.svg.addEventListener("pointerleave", () => this.#hover(null));
+    this.svg.addEventListener("focusin", ({ target }) => this.#hover({ person: Number(target.dataset.person) }));
+    this.svg.addEventListener("focusout", () => this.#hover(null));
     this.element.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#draw()).observe(this.element);
   }
@@ -94,8 +105,7 @@ export class FacePicture {
   }
 
   focus() {
-    const first = this.svg.querySelector('[aria-checked="true"]') ?? this.svg.querySelector(".face");
-    first?.focus();
+    (this.svg.querySelector('[aria-checked="true"]') ?? this.svg.querySelector(".face"))?.focus();
   }
 
   #draw() {
@@ -119,20 +129,22 @@ export class FacePicture {
       return { ...each, x: at.x + x0 * at.scale, y: at.y + y0 * at.scale, width: w, height: h };
     });
     const focused = this.svg.contains(document.activeElement) ? document.activeElement.dataset.person : null;
-    // Small faces last, so that their marks lie above those of large ones behind them.
-    const order = [...this.#boxes].sort((a, b) => b.width - a.width);
-    this.svg.replaceChildren(...order.map((box) => this.#face(box, width, height)));
-    if (focused) this.svg.querySelector(`[data-person="${focused}"]`)?.focus();
+    // Faces stand in the order of their numbers, for the Tab key; plates and names above all boxes, the chosen one's on top.
+    const last = [...this.#boxes].sort((a, b) => (a.person === this.#state.chosen) - (b.person === this.#state.chosen));
+    this.svg.replaceChildren(
+      ...this.#boxes.map((box) => this.#face(box)),
+      ...last.map((box) => this.#marks(box, width, height)),
+    );
+    if (focused) this.#faceOf(focused)?.focus();
   }
 
-  #face(box, width, height) {
-    const { chosen, labels, old, pickable, people } = this.#state;
+  #faceOf = (person) => this.svg.querySelector(`.face[data-person="${person}"]`);
+
+  #face(box) {
+    const { chosen, labels, pickable, people } = this.#state;
     const isChosen = box.person === chosen;
-    const colour = old ? "#bbbbbb" : box.colour;
-    const label = labels[box.person];
-    const told = [`Face ${box.person} of ${people.length}`, label, box.elsewhere].filter(Boolean).join(", ");
+    const told = [`Face ${box.person} of ${people.length}`, labels[box.person], box.elsewhere].filter(Boolean).join(", ");
     const line = isChosen ? 4 : 2;
-    const dashes = box.elsewhere ? "5 4" : null;
     const frame = { x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 };
     return svg(
       "g",
@@ -149,25 +161,45 @@ export class FacePicture {
       svg("rect", { ...grown(frame, 5), class: "ring dark", "stroke-width": 5 }),
       svg("rect", { ...grown(frame, 5), class: "ring white", "stroke-width": 2 }),
       svg("rect", { ...frame, class: "dark", "stroke-width": line + 3 }),
-      isChosen && svg("rect", { ...frame, style: `fill: ${colour}; fill-opacity: 0.14` }),
-      svg("rect", { ...frame, class: "glow", stroke: colour, "stroke-width": line, "stroke-dasharray": dashes }),
-      plate(box, isChosen ? `${box.person} ✓` : String(box.person), colour, width),
+      isChosen && svg("rect", { ...frame, style: `fill: ${this.#colour(box)}; fill-opacity: 0.14` }),
+      svg("rect", {
+        ...frame,
+        class: "glow",
+        stroke: this.#colour(box),
+        "stroke-width": line,
+        "stroke-dasharray": box.elsewhere ? "5 4" : null,
+      }),
+    );
+  }
+
+  #colour = (box) => (this.#state.old ? "#bbbbbb" : box.colour);
+
+  /** The number, and whose part the face plays. */
+  #marks(box, width, height) {
+    const isChosen = box.person === this.#state.chosen;
+    const label = this.#state.labels[box.person];
+    return svg(
+      "g",
+      { class: "marks", "aria-hidden": "true", "data-person": box.person },
+      plate(box, isChosen ? `${box.person} ✓` : String(box.person), this.#colour(box), width),
       label && this.#label(box, label, isChosen, width, height),
     );
   }
 
   #label(box, label, isChosen, width, height) {
-    const room = Math.min(width, Math.max(box.width, beside(box, this.#boxes) - 4, isChosen ? 118 : 0));
-    const text = cut(label, Math.floor((room - 8) / 6.2));
-    const long = Math.min(text.length * 6.2 + 8, width);
+    const room = Math.min(width, Math.max(box.width, beside(box, this.#boxes) - 4, isChosen ? 100 : 0));
+    const lines = wrapped(label, Math.floor((room - 8) / LETTER));
+    const long = Math.min(Math.max(...lines.map((line) => line.length)) * LETTER + 8, width);
+    const high = 3 + 13 * lines.length;
     const x = Math.max(0, Math.min(box.x + box.width / 2 - long / 2, width - long));
-    const y = Math.min(box.y + box.height + 4, height - 16);
+    const y = Math.min(box.y + box.height + 4, height - high);
     const quiet = !isChosen && room < 52;
+    const place = (line, at) => svg("text", { x: x + long / 2, y: y + 12 + 13 * at, "text-anchor": "middle" }, line);
     return svg(
       "g",
       { class: quiet ? "label quiet" : "label" },
-      svg("rect", { x, y, width: long, height: 16, rx: 3 }),
-      svg("text", { x: x + long / 2, y: y + 12, "text-anchor": "middle" }, text),
+      svg("rect", { x, y, width: long, height: high, rx: 3 }),
+      lines.map(place),
     );
   }
 
@@ -179,8 +211,8 @@ export class FacePicture {
 
   #hover(box) {
     this.svg.classList.toggle("hits", Boolean(box));
-    for (const face of this.svg.querySelectorAll(".face")) {
-      face.classList.toggle("over", Boolean(box) && Number(face.dataset.person) === box.person);
+    for (const part of this.svg.children) {
+      part.classList.toggle("over", Boolean(box) && Number(part.dataset.person) === box.person);
     }
   }
 
@@ -203,7 +235,7 @@ export class FacePicture {
     else return;
     event.preventDefault();
     event.stopPropagation();
-    if (go) this.svg.querySelector(`[data-person="${go}"]`)?.focus();
+    if (go) this.#faceOf(go)?.focus();
   }
 
   /** A digit has been typed: picks that face, gives its number, or null if there is none. */

@@ -246,8 +246,9 @@ function refusal(error) {
 }
 
 /** Calls back on what happens to jobs and to the graph; each takes the event's detail. Gives a function that stops it.
- *  `executed(id, output)`, `failed(id, message)` by the execution id of the node; `started`, `ended`, `changed`. */
-export function watch({ executed, failed, started, ended, changed }) {
+ *  `executed(id, output)`, `failed(id, message)` by the execution id of the node; `started` and `ended` for jobs; `idle` when
+ *  none is left; `changed` for the graph. */
+export function watch({ executed, failed, started, ended, idle, changed }) {
   const heard = [];
   const on = (type, call) => {
     if (!call) return;
@@ -259,6 +260,7 @@ export function watch({ executed, failed, started, ended, changed }) {
   on("execution_error", failed && ((detail) => failed(String(detail.node_id), detail.exception_message?.trim() ?? "", detail)));
   on("execution_start", started);
   for (const type of ["execution_success", "execution_error", "execution_interrupted"]) on(type, ended);
+  on("status", idle && ((detail) => detail?.exec_info?.queue_remaining === 0 && idle()));
   on("graphChanged", changed);
   return () => heard.forEach((stop) => stop());
 }

@@ -8,7 +8,7 @@ import { api } from "../../../scripts/api.js";
 
 const LOWEST = 130; // pixels of the node that the picture gets at least ...
 const USUAL = 170; // ... before it is known ...
-const HIGHEST = 300; // ... and at most by itself; a node drawn larger shows it larger
+const HIGHEST = { role: 200, detect: 300 }; // ... and at most by itself; a node drawn larger shows it larger
 const LINE = 38;
 const ROW = 27;
 
@@ -17,7 +17,7 @@ const CSS = `
   font: 12px system-ui, sans-serif; color: ${theme.inputText}; text-align: start; }
 .troupe-picker .line { display: flex; align-items: center; gap: 8px; flex: 0 0 auto; min-height: 24px; }
 .troupe-picker .said { flex: 1 1 auto; overflow-wrap: anywhere; max-height: 66px; overflow-y: auto; line-height: 1.35; }
-.troupe-picker .said.error { color: ${theme.error}; }
+.troupe-picker .said.error::before { content: "✖ "; color: ${theme.error}; }
 .troupe-picker .said.warning::before { content: "⚠ "; }
 .troupe-picker button { font: inherit; color: ${theme.inputText}; background: ${theme.inputBackground};
   border: 1px solid ${theme.border}; border-radius: 4px; padding: 3px 9px; cursor: pointer; flex: 0 0 auto; }
@@ -81,7 +81,8 @@ export class Picker {
   height() {
     const { found, roles } = this.#model;
     const wide = Math.max(180, this.node.size[0] - 30);
-    const picture = found ? Math.min(HIGHEST, Math.max(LOWEST, (wide * found.height) / found.width)) : USUAL;
+    const highest = this.ofRole ? HIGHEST.role : HIGHEST.detect;
+    const picture = found ? Math.min(highest, Math.max(LOWEST, (wide * found.height) / found.width)) : USUAL;
     return Math.round(picture) + LINE + (this.ofRole ? 0 : (roles?.length ?? 0) * ROW);
   }
 
