@@ -83,7 +83,7 @@ def check_edge(edge: str, feather: float, blend: str) -> None:
 
 def _ramp(distance: np.ndarray, width: float) -> np.ndarray:
     """0 below zero, 1 from ``width`` on, smooth in between (3t² - 2t³)."""
-    if width <= 0:
+    if width < 1e-6:
         return (distance >= 0).astype(np.float32)
     t = np.clip(distance / np.float32(width), 0, 1)
     return t * t * (3 - 2 * t)
@@ -138,6 +138,11 @@ def blended(under: np.ndarray, added: np.ndarray, mask: np.ndarray, blend: str) 
     added *= mask[..., None]
     added += under
     return added
+
+
+def covering(added: np.ndarray) -> np.ndarray:
+    """float32 ``[h, w, 1]``: 1 where something is added, which then hides what was placed there before, else 0."""
+    return _ramp(np.abs(added).max(2, keepdims=True) - np.float32(_SAME), _OTHER - _SAME)
 
 
 def changed_structure(change: np.ndarray) -> np.ndarray:

@@ -213,7 +213,7 @@ def _fixed(path: np.ndarray) -> np.ndarray:
     """One window, in whole pixels, that holds those of all frames; ``[T, 3]``."""
     half = path[:, 2:] / 2
     low, high = (path[:, :2] - half).min(0), (path[:, :2] + half).max(0)
-    side = np.ceil((high - low).max())
+    side = np.ceil((high - low).max()) + 1  # rounding the corner costs half a pixel on either side
     corner = np.round((low + high - side) / 2)
     return np.broadcast_to(np.append(corner + side / 2, side), path.shape)
 

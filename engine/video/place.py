@@ -10,13 +10,14 @@ import numpy as np
 
 from ..errors import TroupeError
 from ..progress import Progress, report
-from .blend import blended, check_edge, edge_mask, laid_change, window_box
+from .blend import blended, check_edge, covering, edge_mask, laid_change, window_box
 from .crops import Crops
 from .match import MATCHES, Tint, statistics, tints
 from .resample import as_float, as_type, cut_window
 from .timing import Joined, join_by_time
 
 _SMALL = 64  # pixels a side on which colours are compared
+_LOOKED = 0.1  # seconds between frames whose colours are compared
 _STEADY = 0.4  # seconds over which a colour correction is smoothed
 
 
@@ -171,9 +172,7 @@ class _Results:
         return laid_change(given, tint(result) if tint else result, under, window, box)
 
     def small(self, t: int, person: int) -> np.ndarray:
-        import cv2
-
-        return cv2.resize(as_float(self.result(t, person)), (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+        return _small(as_float(self.result(t, person)))
 
 
 class _Edited:
@@ -205,7 +204,7 @@ class _Edited:
 
     def small(self, t: int, person: int) -> np.ndarray:
         window = self.crops.windows[person].at(min(t, self.crops.frames - 1))
-        return cut_window(self.picture(t), window, _SMALL, self.crops.border)
+        return _small(cut_window(self.picture(t), window, self.crops.size, self.crops.border))
 
 
 def _composite(base, source, crops, joined, how, frames, mask, notes, progress):
@@ -217,7 +216,7 @@ def _composite(base, source, crops, joined, how, frames, mask, notes, progress):
     corrections = None
     if passes == 2:
         corrections = _corrections(
-            base, source, crops, how, frames, lambda n: report(progress, n, 2 * frames)
+            base, source, crops, joined, how, frames, lambda n: report(progress, n, 2 * frames)
         )
     for t, frame in enumerate(_repeated(base, frames, crops)):
         weights = [float(joined.weight[t] * w.weight[min(t, crops.frames - 1)]) for w in crops.windows]
@@ -249,9 +248,12 @@ def _placed(
         if allowed is not None:
             mask *= allowed[y0:y1, x0:x1]
         np.maximum(cover[y0:y1, x0:x1], mask, out=cover[y0:y1, x0:x1])
-        under = as_float(out[y0:y1, x0:x1])
+        before = as_float(frame[y0:y1, x0:x1])
         tint = corrections[person][t] if corrections is not None else None
-        added = source.added(frame, under, t, person, box, tint)
+        added = source.added(frame, before, t, person, box, tint)
+        under = before if out is frame else as_float(out[y0:y1, x0:x1])
+        if under is not before:
+            added += covering(added) * (before - under)
         new = as_type(blended(under, added, mask, how.blend), frame.dtype)
         if frame.dtype != np.uint8:  # the picture may overshoot 0..1; outside the mask it stays as it is
             np.copyto(new, under, where=(mask == 0)[..., None])
@@ -260,21 +262,28 @@ def _placed(
     return out, cover
 
 
-def _corrections(base, source, crops, how, frames, progress) -> list[list[Tint]]:
+def _corrections(base, source, crops, joined, how, frames, progress) -> list[list[Tint]]:
     """For each person the colour correction of every frame, from small copies."""
-    pairs: list[list] = [[] for _ in crops.windows]
+    pairs: list[list] = [[None] * frames for _ in crops.windows]
+    fps = crops.fps or 25.0
+    every = max(1, round(_LOOKED * fps))
     for t, frame in enumerate(_repeated(base, frames, crops)):
         for person, window in enumerate(crops.windows):
             at = min(t, crops.frames - 1)
-            weight = _compared(crops, person, at, how)
-            if not float(weight.sum()) >= 1:
-                pairs[person].append(None)
+            if t % every or window.weight[at] * joined.weight[t] == 0:
                 continue
-            before = as_float(cut_window(frame, window.at(at), _SMALL, crops.border))
-            pairs[person].append((statistics(source.small(t, person), weight), statistics(before, weight)))
+            weight = _compared(crops, person, at, how)
+            before = _small(as_float(cut_window(frame, window.at(at), crops.size, crops.border)))
+            stats = statistics(source.small(t, person), weight), statistics(before, weight)
+            pairs[person][t] = stats if stats[0] is not None else None
         progress(t + 1)
-    sigma = _STEADY * (crops.fps or 25.0)
-    return [tints(own, sigma) for own in pairs]
+    return [tints(own, _STEADY * fps) for own in pairs]
+
+
+def _small(crop: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return cv2.resize(crop, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
 
 
 def _compared(crops: Crops, person: int, at: int, how: Blend) -> np.ndarray:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+_LEFT = (
+    3.0  # reduction left to the blur: pixels as large as the crop's would pulse as the window moves over them
+)
 _LEAST_BLUR = 0.15  # pixels: less changes nothing
 _MARGIN = 4  # pixels around a window that the cubic kernel sees
 
@@ -111,7 +114,7 @@ def _reduced(image: np.ndarray, step: float) -> tuple[np.ndarray, int]:
     """
     import cv2
 
-    whole = max(1, int(step))
+    whole = max(1, int(step / _LEFT))
     if whole > 1:
         tall, wide = -image.shape[0] % whole, -image.shape[1] % whole
         if tall or wide:
@@ -121,5 +124,6 @@ def _reduced(image: np.ndarray, step: float) -> tuple[np.ndarray, int]:
     wanted = max(step - 1, 0) ** 2 / 4 - (whole**2 - 1) / 12
     sigma = np.sqrt(max(wanted, 0)) / whole
     if sigma > _LEAST_BLUR:
-        image = cv2.GaussianBlur(image, (5, 5), sigma, borderType=cv2.BORDER_REPLICATE)
+        reach = 2 * int(np.ceil(3 * sigma)) + 1
+        image = cv2.GaussianBlur(image, (reach, reach), sigma, borderType=cv2.BORDER_REPLICATE)
     return image, whole

@@ -72,3 +72,16 @@ def make_clip(tmp_path: Path) -> MakeClip:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def scenes():
+    """``composite_scenes.py``: ``picture``, ``face``, ``clip_faces``."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(
+        "troupe_composite_scenes", Path(__file__).with_name("composite_scenes.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
