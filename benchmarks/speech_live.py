@@ -18,7 +18,7 @@ from troupe.engine.metrics.speech import closures
 from troupe.engine.motion.face_motion import INDEX
 from troupe.engine.motion.presets import preset_pose
 from troupe.engine.speech.animate import SpeechAnimator
-from troupe.engine.speech.channels import CHANNEL_FPS, MOUTH_SHAPES, aperture, spread
+from troupe.engine.speech.channels import CHANNEL_FPS, MOUTH_SHAPES, aperture, shut, spread
 from troupe.engine.speech.conditions import CONDITION, EMOTIONS, conditioned
 from troupe.engine.speech.features import (
     BANDS,
@@ -167,7 +167,7 @@ def same_as_torch(weights: SpeechWeights, said: Passage) -> float:
     theirs = np.concatenate([torch_one.push(sound[i : i + size]) for i in range(0, len(sound), size)])
     ours = SpeechStream(weights=weights).push(sound).channels
     settled = int(2 * CHANNEL_FPS)
-    return float(np.abs(ours - theirs[len(theirs) - len(ours) :])[settled:].max())
+    return float(np.abs(ours - shut(theirs[len(theirs) - len(ours) :]))[settled:].max())
 
 
 def latency(weights: SpeechWeights, speed: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -39,23 +39,20 @@ def mel_filters() -> np.ndarray:
     return filters / filters.sum(1, keepdims=True)
 
 
-def _sparse(filters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins, weights and starts of every band's non-zero run, one after the other."""
-    runs = [np.flatnonzero(row) for row in filters]
-    starts = np.cumsum([0, *(len(run) for run in runs[:-1])])
-    return np.concatenate(runs), np.concatenate([row[run] for row, run in zip(filters, runs)]), starts
-
-
-_BINS, _WEIGHTS, _STARTS = _sparse(mel_filters())
+# Real and imaginary parts of a spectrum in turn, squared, times this are the bands of a frame.
+_BANDS = np.repeat(mel_filters().T / (_HANN @ _HANN), 2, 0)
 
 
 def _mel_frames(windows: np.ndarray) -> np.ndarray:
-    # Sums run over one frame's own bins in a fixed order (a matrix product may round differently from one number
-    # of frames to another), so that chunks give the same bits.
-    spectrum = np.fft.rfft(windows * _HANN, FFT, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2) / (_HANN @ _HANN)
-    bands = np.add.reduceat(power[:, _BINS] * _WEIGHTS, _STARTS, axis=1)
-    return np.log(bands + SILENCE).astype(np.float32)
+    spectrum = np.fft.rfft(windows * _HANN, FFT, axis=1).view(np.float64)
+    spectrum *= spectrum
+    bands = np.empty((len(windows), BANDS))
+    # Frame by frame: one product for all may round differently from one number of frames to another, and chunks are
+    # to give the same bits.
+    for power, row in zip(spectrum, bands):
+        np.dot(power, _BANDS, row)
+    bands += SILENCE
+    return np.log(bands, bands).astype(np.float32)
 
 
 class MelStream:
