@@ -142,10 +142,10 @@ export function listen(editor) {
   const grab = (surface, begin) => {
     surface.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !editor.able) return;
-      event.preventDefault(); // no selection of text; the focus is set below
       held = begin(event);
-      surface.setPointerCapture(event.pointerId);
+      if (held) surface.setPointerCapture(event.pointerId);
     });
+    surface.addEventListener("mousedown", (event) => event.preventDefault()); // the focus is set by hand
     surface.addEventListener("pointermove", (event) => held && surface.hasPointerCapture(event.pointerId) && held.move(event));
     surface.addEventListener("pointerup", () => {
       const done = held;
@@ -158,10 +158,15 @@ export function listen(editor) {
       done?.end(false);
     });
   };
+  let last = null; // the press before: what is pressed is drawn anew, so the browser finds no double click
   grab(view.tracks, (event) => {
     const target = event.target.closest("[data-id]") && event.target;
+    const twice = last && event.timeStamp - last.timeStamp < 400 && Math.hypot(event.clientX - last.clientX, event.clientY - last.clientY) < 6;
+    last = target || twice ? null : event;
+    if (twice && !target && keyAt(editor, event)) return null;
     editor.choose(target ? target.closest("[data-id]").dataset.id : null);
-    if (!target) editor.root.focus({ preventScroll: true });
+    if (target) view.focus(editor.chosen);
+    else editor.root.focus({ preventScroll: true });
     return target ? new Drag(editor, event, target) : new Pan(editor, event);
   });
   for (const surface of [view.ruler, view.wave]) {
@@ -170,8 +175,8 @@ export function listen(editor) {
       return new Scrub(editor, event);
     });
   }
-  view.tracks.addEventListener("dblclick", (event) => editor.able && keyAt(editor, event));
-  view.tracks.addEventListener("focusin", (event) => {
+  // On the box, not on the SVG: one that listens for the focus takes it.
+  view.scroll.addEventListener("focusin", (event) => {
     const id = event.target.closest?.("[data-id]")?.dataset.id;
     if (id && id !== editor.chosen) editor.choose(id);
   });
@@ -186,15 +191,18 @@ export function listen(editor) {
   });
 }
 
+/** Adds a key where a line was pressed twice; whether it did. */
 function keyAt(editor, event) {
   const { x, y, time } = editor.view.point(event), row = editor.view.rowAt(y);
-  if (event.target.closest("[data-id]") || row?.kind !== "track" || x < editor.view.x(editor.start)) return;
+  if (row?.kind !== "track" || x < editor.view.x(editor.start)) return false;
   const index = row.entries[0], entry = editor.doc.entries[index];
   const start = rounded(event.altKey ? time : snap(time, magnets(editor, null), REACH / editor.scale));
-  if (entry.keys.some((key) => Math.abs(key.start - start) < LEAST)) return;
+  if (entry.keys.some((key) => Math.abs(key.start - start) < LEAST)) return false;
   const key = { start, value: valued(entry.name, editor.view.valueAt(row, y), event.altKey), curve: "ease_in_out" };
   const at = entry.keys.filter((each) => each.start < start).length;
   editor.commit(addKey(editor.text, editor.doc, entry, key), `${index}.${at}`);
+  editor.view.focus(editor.chosen);
+  return true;
 }
 
 function wheel(editor, event) {

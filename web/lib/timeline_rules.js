@@ -120,7 +120,7 @@ export function checkTrack(name, keys, label) {
 /** A whole number from 0, or a mistake. */
 export function checkSeed(value, label) {
   if (value >= 0 && value < 2 ** 64 && Number.isInteger(value)) return value;
-  throw bad(label, `the seed ${value} is not possible`, "it must be a whole number from 0", "Use 0");
+  throw bad(label, "seed", `the seed ${value} is not possible`, "it must be a whole number from 0", "Use 0");
 }
 
 /** What concerns the timeline as a whole. */

@@ -22,9 +22,8 @@ export const CSS = `
 .troupe-timeline .fields .hint { color: ${theme.faint}; line-height: 24px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
 .troupe-timeline :is(button, input, select, [data-id]):focus-visible { outline: 2px solid ${theme.accent}; outline-offset: 1px; }
 .troupe-timeline svg { display: block; width: 100%; touch-action: none; user-select: none; }
-.troupe-timeline .ruler { flex: none; cursor: col-resize; }
+.troupe-timeline .ruler, .troupe-timeline .wave { flex: none; width: calc(100% - 2px); margin: 0 1px; cursor: col-resize; }
 .troupe-timeline .scroll { flex: 1 1 0; min-height: 84px; contain: size; overflow: hidden auto; border: 1px solid ${theme.border}; border-radius: 4px; }
-.troupe-timeline .wave { flex: none; }
 .troupe-timeline text { fill: ${theme.inputText}; font: 11px system-ui, sans-serif; }
 .troupe-timeline .tick { fill: ${theme.faint}; font-size: 10px; }
 .troupe-timeline .line { stroke: ${theme.border}; stroke-width: 1; }

@@ -14,7 +14,7 @@ export class TimelineView {
   constructor() {
     this.ruler = svg("svg", { class: "ruler", height: RULER, "aria-hidden": "true" });
     this.tracks = svg("svg", { class: "tracks", height: ROW });
-    this.scroll = el("div", { class: "scroll" }, this.tracks);
+    this.scroll = el("div", { class: "scroll", tabindex: -1 }, this.tracks);
     this.wave = svg("svg", { class: "wave", height: WAVE, role: "img", "aria-label": "Waveform" });
     this.scroll.addEventListener("scroll", () => this.rows?.length > MANY && this.draw(this.state));
     this.frozen = null; // the rows of a drag's begin: a track must not change its scale under the pointer
@@ -79,11 +79,12 @@ export class TimelineView {
       });
     }
     this.rows = rows;
-    this.tracks.setAttribute("height", Math.max(rows.length * ROW, ROW));
-    this.tracks.replaceChildren(...this.background(rows.length * ROW), this.content(), ...this.labels(), ...this.cursor(rows.length * ROW));
+    const height = Math.max(rows.length * ROW, this.scroll.clientHeight, ROW);
+    this.tracks.setAttribute("height", height);
+    this.tracks.replaceChildren(...this.background(height), this.content(), ...this.labels(height), ...this.cursor(height));
     this.drawRuler();
     this.drawWave();
-    if (focused) this.focus(focused);
+    if (focused) this.focus(state.chosen ?? focused);
   }
 
   focus(id) {
@@ -182,8 +183,8 @@ export class TimelineView {
     return group;
   }
 
-  labels() {
-    const out = [svg("rect", { class: "labels", x: 0, y: 0, width: LABELS, height: this.rows.length * ROW })];
+  labels(height) {
+    const out = [svg("rect", { class: "labels", x: 0, y: 0, width: LABELS, height })];
     for (const i of this.seen()) {
       const row = this.rows[i], y = i * ROW;
       const text = svg("text", { x: 12, y: y + 18, class: "name" }, row.name.length > 16 ? `${row.name.slice(0, 15)}…` : row.name);
@@ -193,7 +194,7 @@ export class TimelineView {
       out.push(svg("text", { class: "tick", x: 12, y: y + 31 }, range));
       out.push(svg("line", { class: "line", x1: 0, x2: LABELS, y1: y + ROW, y2: y + ROW }));
     }
-    out.push(svg("line", { class: "line", x1: LABELS, x2: LABELS, y1: 0, y2: this.rows.length * ROW }));
+    out.push(svg("line", { class: "line", x1: LABELS, x2: LABELS, y1: 0, y2: height }));
     return out;
   }
 
