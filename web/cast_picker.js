@@ -6,6 +6,7 @@ import { addWidget, inGraph } from "./lib/mounts.js";
 import { Picker } from "./lib/picker.js";
 
 const WIDTH = 320;
+const MARGIN = 20; // pixels above and below a DOM widget that the classic editor takes from its height
 const SOON = 40; // milliseconds: several changes at once are shown once
 
 const findings = new Findings();
@@ -36,7 +37,7 @@ function addPicker(node) {
   const picker = new Picker(node, findings, refresh);
   addWidget(node, "cast_picker", "troupe_cast_picker", picker.element, {
     hideOnZoom: false,
-    getMinHeight: () => picker.height(),
+    getMinHeight: () => picker.height() + MARGIN,
   });
   after(node, "onAdded", () => {
     pickers.add(picker);

@@ -36,6 +36,14 @@ HELPERS = """() => {
             c.ds.offset[1] = 90 / scale - Math.min(...b.map(n => n.pos[1])); c.setDirty(true, true); },
     };
 }"""
+# By node, how far a picker reaches below its node, in pixels of the screen.
+OVERFLOWS = """() => app.canvas.graph.nodes.filter(n => /Troupe(Detect|Assign)/.test(n.type)).map(n => {
+        const picker = n.widgets.find(w => w.name === 'cast_picker').element;
+        const parts = [...picker.children].map(p => p.getBoundingClientRect()).filter(r => r.height);
+        const c = app.canvas, top = c.canvas.getBoundingClientRect().top;
+        const bottom = top + (n.pos[1] + n.size[1] + c.ds.offset[1]) * c.ds.scale;
+        return [n.title, Math.round(Math.max(0, ...parts.map(r => r.bottom)) - bottom)];
+    }).filter(([, over]) => over > 1)"""
 SENT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -79,20 +87,19 @@ def ready(page) -> None:
 
 
 def open_workflow(page, ui: dict) -> None:
+    """Open it with the pickers' nodes side by side in view, whatever its layout is."""
+    for node in ui["nodes"]:
+        if str(node["id"]) in (DETECT, LEFT, RIGHT):
+            node["pos"] = [3000 + 420 * (DETECT, LEFT, RIGHT).index(str(node["id"])), 0]
     page.evaluate("ui => app.loadGraphData(ui)", ui)
-    spread_out(page)
+    look(page)
     page.wait_for_function("() => document.querySelectorAll('.troupe-picker').length >= 3")
     page.wait_for_timeout(400)
 
 
-def spread_out(page) -> None:
-    """The pickers' nodes side by side in view, whatever the layout of the workflow is."""
-    page.evaluate(
-        """ids => { ids.forEach((id, i) => { const n = troupe.node(id); n.pos = [3000 + 420 * i, 0]; });
-                    troupe.look(ids); }""",
-        [DETECT, LEFT, RIGHT],
-    )
-    page.wait_for_timeout(300)
+def look(page, *nodes: str) -> None:
+    page.evaluate("ids => troupe.look(ids)", list(nodes or (DETECT, LEFT, RIGHT)))
+    page.wait_for_timeout(500)
 
 
 def picker(page, node: str):
@@ -158,6 +165,7 @@ def screenshots(tmp_path):
 def shoot(page, comfy, screenshots):
     def shoot(name: str) -> None:
         page.wait_for_timeout(300)
+        assert page.evaluate(OVERFLOWS) == [], "a picker is larger than its node"
         page.screenshot(path=str(screenshots / f"picker_{comfy.host.name}_{page.renderer}_{name}.png"))
 
     return shoot
@@ -331,20 +339,19 @@ def test_copy_undo_save_and_reload(page, comfy):
     assert len(copies) == 3 and all(c[1] == 1 for c in copies)
     copy = next(c for c in copies if c[0] not in (LEFT, RIGHT))
     assert copy[2] == 2
-    page.evaluate("id => { troupe.node(id).pos = [3000, 700]; troupe.look([id]); }", copy[0])
-    page.wait_for_timeout(500)
+    look(page, copy[0])
     assert page.evaluate("id => troupe.faces(id)", copy[0]) == 2, "the copy's picker is empty"
     page.keyboard.press("Escape")
     for _ in range(2):
         page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker.undo()")
         page.wait_for_timeout(700)
     assert face_of(page, LEFT) == 1, "undo does not take the pick back"
-    spread_out(page)
+    look(page)
     assert page.evaluate("ids => ids.map(id => troupe.faces(id))", [DETECT, LEFT, RIGHT]) == [2, 2, 2]
     page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker.redo()")
     page.wait_for_timeout(700)
     assert face_of(page, LEFT) == 2
-    spread_out(page)
+    look(page)
     click_face(page, RIGHT, 1)
     saved = page.evaluate("() => app.graph.serialize()")
     page.reload()
@@ -367,11 +374,11 @@ def test_in_a_subgraph(comfy, page, shoot):
     page.evaluate("() => { app.canvas.openSubgraph(troupe.host.subgraph, troupe.host); }")
     page.wait_for_timeout(700)
     page.evaluate(
-        """() => { troupe.node = id => { const types = { 4: ['TroupeDetectFaces', 0], 7: ['TroupeAssignRole', 1], 8: ['TroupeAssignRole', 2] };
-            const [type, face] = types[id];
-            return troupe.host.subgraph.nodes.find(n => n.type === type && (!face || n.title.includes(face === 1 ? 'left' : 'right'))); };
-            ['4', '7', '8'].forEach((id, i) => { troupe.node(id).pos = [3000 + 420 * i, 0]; }); troupe.look(['4', '7', '8']); }"""
+        """() => { const kinds = { 4: ['TroupeDetectFaces', ''], 7: ['TroupeAssignRole', 'left'], 8: ['TroupeAssignRole', 'right'] };
+            troupe.node = id => troupe.host.subgraph.nodes.find(n => n.type === kinds[id][0] && n.title.includes(kinds[id][1]));
+        }"""
     )
+    look(page)
     page.wait_for_timeout(800)
     find(page)
     assert page.evaluate("ids => ids.map(id => troupe.faces(id))", [DETECT, LEFT, RIGHT]) == [2, 2, 2]

@@ -162,7 +162,10 @@ export class Picker {
       });
     }
     if (!this.ofRole) this.#list(roles, own, found);
-    this.element.style.minHeight = `${this.height()}px`;
+    const least = `${this.height()}px`;
+    if (this.element.style.minHeight === least) return;
+    this.element.style.minHeight = least;
+    this.node.setDirtyCanvas(true, true); // the classic editor lays its widgets out when it draws
   }
 
   /** How things stand: {text, kind, button}, the first of what needs saying. */
