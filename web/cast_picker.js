@@ -54,6 +54,7 @@ function addPicker(node) {
 function hideOutputImages(node) {
   node.hideOutputImages = true;
   node.onDrawBackground = () => {};
+  node.previewMediaType = "image"; // editors that show it all the same take it for a video, because of the input
 }
 
 app.registerExtension({
