@@ -32,6 +32,7 @@ class TimelineEditor {
     this.root = el("div", { class: "troupe-timeline", tabindex: -1, role: "group", "aria-label": "Timeline", "data-capture-wheel": "true" },
       this.bar(), this.mistake, this.view.ruler, this.view.scroll, this.view.wave, this.fields.root, this.menu.root);
     this.root.addEventListener("keyup", () => this.settle());
+    this.root.addEventListener("focusout", () => (this.left = performance.now()));
     this.root.addEventListener("pointerdown", (event) => event.button === 0 && event.stopPropagation());
     listen(this);
     passToCanvas(this.root);
@@ -70,12 +71,12 @@ class TimelineEditor {
   sync() {
     const { widget, fixed } = this.source;
     const text = fixed ? null : String(widget?.value ?? "");
-    this.recall();
-    this.hear();
     const asked = Number(this.node.widgets?.find((each) => each.name === "seconds")?.value) || 0;
-    if (text === this.text && Boolean(fixed) === this.wired && asked === this.asked) return;
-    Object.assign(this, { wired: Boolean(fixed), asked });
-    this.read(text);
+    if (text !== this.text || Boolean(fixed) !== this.wired || asked !== this.asked) {
+      Object.assign(this, { wired: Boolean(fixed), asked });
+      this.read(text);
+    }
+    this.hear();
   }
 
   read(text) {
@@ -252,20 +253,29 @@ class TimelineEditor {
 
   keep() {
     const { chosen, playhead, start, scale, fitted, key } = this;
-    const focused = this.root.contains(document.activeElement);
-    looks.set(key, { chosen, playhead, start, scale, fitted, focused, when: performance.now(), scrolled: this.view.scroll.scrollTop });
+    // Undo may take the element away before it takes the node.
+    const here = document.activeElement;
+    const focused = this.root.contains(here) || (here === document.body && performance.now() - (this.left ?? -1e9) < 500);
+    const look = { chosen, playhead, start, scale, fitted, focused, shown: this.root, scrolled: this.view.scroll.scrollTop };
+    looks.set(key, look);
+    setTimeout(() => Object.assign(look, { focused: false, shown: null }), 3000); // no longer the same moment
     if (looks.size > 50) looks.delete(looks.keys().next().value);
   }
 
   recall() {
     if (this.recalled || !this.node.graph || this.node.id < 0) return;
     this.recalled = true;
-    const { focused, when, scrolled, ...look } = looks.get(this.key) ?? {};
+    const { focused, shown, scrolled, ...look } = looks.get(this.key) ?? {};
     Object.assign(this, look);
-    if (!focused || performance.now() - when > 3000) return;
+    this.draw();
+    if (!shown) return;
     const again = (tries) => {
+      // Nodes 2.0 of older editors keeps showing what belonged to the node that is gone.
+      if (tries < 18 && !this.root.isConnected && shown.isConnected) shown.replaceWith(this.root);
       if (this.root.isConnected) {
+        this.draw(); // now it has a width
         this.view.scroll.scrollTop = scrolled;
+        if (!focused) return;
         this.root.focus({ preventScroll: true });
         if (this.chosen) this.view.focus(this.chosen);
       } else if (tries) setTimeout(() => again(tries - 1), 50);
@@ -322,7 +332,11 @@ app.registerExtension({
 
   setup() {
     setInterval(() => {
-      for (const editor of editors) if (editor.root.isConnected) editor.sync();
+      for (const editor of editors) {
+        if (!editor.root.isConnected) continue;
+        editor.sync();
+        editor.recall();
+      }
     }, EVERY);
   },
 
@@ -341,13 +355,15 @@ app.registerExtension({
     const widget = node.addDOMWidget("tracks", "troupe_timeline", editor.root, { serialize: false, hideOnZoom: false, getMinHeight: () => HEIGHT });
     widget.serialize = false; // nothing of it in the workflow: the text is all
     if (text) chain(text, "callback", () => editor.sync());
-    chain(node, "onAdded", () => editors.add(editor));
+    chain(node, "onAdded", () => {
+      editors.add(editor);
+      editor.size.observe(editor.root);
+    });
     chain(node, "onConfigure", () => editor.sync());
     chain(node, "onConnectionsChange", () => queueMicrotask(() => editor.sync()));
     chain(node, "onRemoved", () => {
-      editor.keep();
+      if (editors.delete(editor)) editor.keep();
       editor.size.disconnect();
-      editors.delete(editor);
     });
     editors.add(editor);
     editor.read(String(text?.value ?? ""));
@@ -359,6 +375,7 @@ app.registerExtension({
     const editor = node.troupeTimeline;
     if (!editor) return;
     editor.sync();
+    editor.recall();
     editor.show(app.nodeOutputs?.[node.id]);
   },
 });

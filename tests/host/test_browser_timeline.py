@@ -33,6 +33,7 @@ START = """async ([vue, palette, text]) => {
     await app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue);
     await app.extensionManager.setting.set('Comfy.ColorPalette', palette);
     app.graph.clear();
+    app.graph.extra = {...app.graph.extra, workflowRendererVersion: vue ? 'Vue' : 'LG'};
     const node = LiteGraph.createNode('TroupeMotionFromTimeline');
     node.pos = [420, 60];
     app.graph.add(node);
@@ -40,7 +41,8 @@ START = """async ([vue, palette, text]) => {
     app.canvas.ds.scale = 1.25;
     app.canvas.ds.offset = [60, 60];
     app.canvas.setDirty(true, true);
-    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+    const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker;
+    (tracker.captureCanvasState ?? tracker.checkState).call(tracker);
 }"""
 FIND = "(app.graph.nodes.find(n => n.type === 'TroupeMotionFromTimeline'))"
 
@@ -264,12 +266,27 @@ def test_what_is_saved_is_the_text(editor, comfy):
 
 def test_inside_a_subgraph_and_resized(editor):
     editor.start(TEXT)
-    size = editor.page.evaluate(
-        f"() => {{ const n = {FIND}; n.setSize([700, 760]); app.canvas.setDirty(true, true); return [...n.size]; }}"
+    editor.page.evaluate(
+        "() => { app.canvas.ds.scale = 1; app.canvas.ds.offset = [0, 60]; app.canvas.setDirty(true, true); }"
     )
+    editor.page.wait_for_timeout(500)
+    before = editor.page.locator(".troupe-timeline").bounding_box()
+    x, y = editor.page.evaluate(
+        f"""() => {{ const n = {FIND}, b = document.querySelector('[data-node-id]')?.getBoundingClientRect(), o = app.canvas.ds.offset;
+        return b ? [b.right - 5, b.bottom - 5] : [n.pos[0] + n.size[0] + o[0] - 4, n.pos[1] + n.size[1] + o[1] - 4]; }}"""
+    )
+    editor.page.mouse.move(x, y)
+    editor.page.mouse.down()
+    editor.page.mouse.move(x + 75, y + 40, steps=3)
+    editor.page.mouse.move(x + 150, y + 80, steps=3)
+    editor.page.mouse.up()
     editor.page.wait_for_timeout(700)
     box = editor.page.locator(".troupe-timeline").bounding_box()
-    assert box["width"] > 620 * 1.25 and box["height"] > 300 * 1.25, (box, size)
+    assert box["width"] > before["width"] + 120 and box["height"] >= before["height"], (before, box)
+    assert box["y"] + box["height"] > before["y"] + before["height"] + 60, (
+        before,
+        box,
+    )  # the text may take the room
     editor.shoot("resized")
     editor.page.evaluate(
         f"() => {{ const c = app.canvas; c.selectNode({FIND}); const {{subgraph}} = c.graph.convertToSubgraph(c.selectedItems);"

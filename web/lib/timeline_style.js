@@ -47,7 +47,7 @@ export const CSS = `
 .troupe-timeline .gesture { --track: #dd8a12; }
 .troupe-timeline .channel { --track: #2fa36b; }
 .troupe-timeline .turn { --track: #a06be0; }
-.troupe-timeline.stale .scroll svg, .troupe-timeline.stale .ruler { opacity: 0.4; filter: grayscale(1); pointer-events: none; }
+.troupe-timeline.stale .scroll svg, .troupe-timeline.stale .ruler { opacity: 0.55; filter: grayscale(1); pointer-events: none; }
 .troupe-timeline .mistake { flex: none; max-height: 96px; overflow: auto; padding: 4px 6px; border: 1px solid ${theme.error};
   border-radius: 4px; cursor: text; user-select: text; }
 .troupe-timeline .mistake[hidden] { display: none; }
