@@ -11,6 +11,7 @@ them. Also told: how much of the frame an untouched crop changes, in levels of 2
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -70,6 +71,14 @@ def usual(frames, results, crops: Crops, clone: bool) -> Iterator[np.ndarray]:
             yield mixed.astype(frame.dtype)
 
 
+def cpu_per_frame(way, count: int) -> float:
+    """Milliseconds of one core for each frame: what a busy machine disturbs less than frames per second."""
+    start = time.process_time()
+    for _ in way():
+        pass
+    return 1000 * (time.process_time() - start) / count
+
+
 def untouched(frames, crops: Crops, way) -> float:
     """Most that any pixel changes if the crops come back as they were, in levels."""
     given = [row[0] for row in cut_faces(frames, crops)]
@@ -103,8 +112,12 @@ def main() -> None:
         "window": crops.windows[0].at(0)[2],
     }
     for name, way in ways.items():
-        figures[name] = rate = per_second(way)
-        say(f"{name:22} {rate['median']:6.1f} frames/s (best {rate['best']:.1f}, worst {rate['worst']:.1f})")
+        rate = per_second(way)
+        figures[name] = rate | {"cpu_ms": cpu_per_frame(way, args.frames)}
+        spread = f"best {rate['best']:.1f}, worst {rate['worst']:.1f}"
+        say(
+            f"{name:22} {rate['median']:6.1f} frames/s ({spread}), {figures[name]['cpu_ms']:.1f} ms of a core"
+        )
     few, some = frames[:10], plan_crops(_first(faces, 10), size=args.size)
     figures["untouched"] = {
         "ours": untouched(few, some, lambda f, r: ours(f, r, some, Blend())),

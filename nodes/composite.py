@@ -66,11 +66,14 @@ def mask_input() -> io.Mask.Input:
     )
 
 
-def put_together(placed, frames: int, height: int, width: int, notes: list[str], progress) -> io.NodeOutput:
+def put_together(
+    placed, frames: int, height: int, width: int, notes: list[str], progress, node_id: str | None
+) -> io.NodeOutput:
     """An IMAGE, a MASK and a report of frames that come one by one."""
     import torch
 
     from ..host.clips import preview_of
+    from ..host.telling import tell
     from ..host.tensors import check_memory, empty_frames, put_frame
 
     check_memory(2 * frames, height, width)
@@ -82,6 +85,7 @@ def put_together(placed, frames: int, height: int, width: int, notes: list[str],
         if progress.due():
             progress.show(preview_of(frame.clip(0, 1)))
     text = "\n".join(notes) or f"{frames} frame(s), each with its own result"
+    tell(text, node_id)
     return io.NodeOutput(out, cover, text, ui=ui.PreviewText(text))
 
 
@@ -217,6 +221,7 @@ class PlaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -243,7 +248,7 @@ class PlaceFaces(io.ComfyNode):
             progress=progress,
         )
         frames = len(image) if len(image) > 1 else max(1, len(results) // len(where.windows))
-        return put_together(placed, frames, *image.shape[1:3], notes, progress)
+        return put_together(placed, frames, *image.shape[1:3], notes, progress, cls.hidden.unique_id)
 
 
 class ReplaceFaces(io.ComfyNode):
@@ -284,6 +289,7 @@ class ReplaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -311,4 +317,4 @@ class ReplaceFaces(io.ComfyNode):
             progress=progress,
         )
         frames = len(image) if len(image) > 1 else len(edited)
-        return put_together(placed, frames, *image.shape[1:3], notes, progress)
+        return put_together(placed, frames, *image.shape[1:3], notes, progress, cls.hidden.unique_id)

@@ -95,6 +95,7 @@ class SyncCheck(io.ComfyNode):
                 ),
             ],
             outputs=[io.String.Output(display_name="report"), io.Boolean.Output(display_name="in_sync")],
+            hidden=[io.Hidden.unique_id],
             is_output_node=True,
         )
 
@@ -102,8 +103,10 @@ class SyncCheck(io.ComfyNode):
     def execute(cls, fps, model_fps, video=None, audio=None, drive=None, image=None) -> io.NodeOutput:
         from ..engine.video.sync import sync_report
         from ..host.sync import sync_parts
+        from ..host.telling import tell
 
         lines, warnings = sync_report(sync_parts(video, audio, drive, image, fps), model_fps)
         told = [f"WARNING: {w}" for w in warnings] or ["in step"]
         text = "\n".join([*lines, *told])
+        tell(text, cls.hidden.unique_id)
         return io.NodeOutput(text, not warnings, ui=ui.PreviewText(text))

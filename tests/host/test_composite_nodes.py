@@ -222,6 +222,7 @@ def test_sync_check_names_figures_and_warns(comfy):
     }
     job = comfy.run(graph)
     assert job.status == "success", job.events[-1]
+    assert job.previews >= 2, "no text was sent to the nodes"
     told = text(job, "all")
     for words in (
         "drive: video 'drive.mp4', 25 fps",
