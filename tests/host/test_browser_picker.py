@@ -5,6 +5,7 @@ Screenshots go to ``TROUPE_SCREENSHOTS``, if set, else to pytest's temporary fol
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -15,36 +16,29 @@ import pytest
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKFLOW = ROOT / "example_workflows" / "two_people_two_drives.json"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-READY = "() => window.app && app.graph && app.extensionManager && LiteGraph.registered_node_types.TroupeWarpRender"
-DETECT, LEFT, RIGHT = "4", "7", "8"
 LIB = "/extensions/ComfyUI-Troupe/lib"
 
-HELPERS = """() => {
-    window.troupe = {
-        node: id => app.graph.getNodeById(id) ?? app.graph.getNodeById(Number(id)),
-        widget: (id, name) => troupe.node(id).widgets.find(w => w.name === name),
-        picker: id => troupe.widget(id, 'cast_picker').element,
-        faces: id => troupe.picker(id).querySelectorAll('.face').length,
-        said: id => troupe.picker(id).querySelector('.said').textContent,
-        chosen: id => Number(troupe.picker(id).querySelector('[aria-checked=true][data-person]')?.dataset.person),
-        capture: () => { const t = app.extensionManager.workflow.activeWorkflow.changeTracker;
-            t.captureCanvasState ? t.captureCanvasState() : t.checkState(); },
-        look: (ids, scale = 0.9) => { const b = ids.map(i => troupe.node(i)), c = app.canvas; c.ds.scale = scale;
-            c.ds.offset[0] = 60 / scale - Math.min(...b.map(n => n.pos[0]));
-            c.ds.offset[1] = 90 / scale - Math.min(...b.map(n => n.pos[1])); c.setDirty(true, true); },
-    };
-}"""
-# By node, how far a picker reaches below its node, in pixels of the screen.
-OVERFLOWS = """() => app.canvas.graph.nodes.filter(n => /Troupe(Detect|Assign)/.test(n.type)).map(n => {
-        const picker = n.widgets.find(w => w.name === 'cast_picker').element;
-        const parts = [...picker.children].map(p => p.getBoundingClientRect()).filter(r => r.height);
-        const c = app.canvas, top = c.canvas.getBoundingClientRect().top;
-        const bottom = top + (n.pos[1] + n.size[1] + c.ds.offset[1]) * c.ds.scale;
-        return [n.title, Math.round(Math.max(0, ...parts.map(r => r.bottom)) - bottom)];
-    }).filter(([, over]) => over > 1)"""
-SENT = "async () => (await app.graphToPrompt()).output"
+
+def hands():
+    """``picker_page.py`` beside this file (the tests are no package)."""
+    spec = importlib.util.spec_from_file_location(
+        "troupe_picker_page", Path(__file__).parent / "picker_page.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+kit = hands()
+DETECT, LEFT, RIGHT, WORKFLOW, SENT, OVERFLOWS = (
+    kit.DETECT,
+    kit.LEFT,
+    kit.RIGHT,
+    kit.WORKFLOW,
+    kit.SENT,
+    kit.OVERFLOWS,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,89 +63,12 @@ def page(browser, comfy, request):
     page.on("console", lambda m: page.faults.append(m.text) if m.text.startswith("Troupe") else None)
     page.renderer = request.param
     page.goto(comfy.url)
-    ready(page)
-    open_workflow(page, json.loads(WORKFLOW.read_text()))
+    kit.ready(page)
+    kit.open_workflow(page, json.loads(WORKFLOW.read_text()))
     yield page
     faults = page.faults
     page.close()
     assert not faults, faults
-
-
-def ready(page) -> None:
-    page.wait_for_function(READY, timeout=90_000)
-    page.evaluate(
-        "v => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', v)", page.renderer == "nodes2"
-    )
-    page.evaluate("() => app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
-    page.evaluate(HELPERS)
-
-
-def open_workflow(page, ui: dict) -> None:
-    """Open it with the pickers' nodes side by side in view, whatever its layout is."""
-    for node in ui["nodes"]:
-        if str(node["id"]) in (DETECT, LEFT, RIGHT):
-            node["pos"] = [3000 + 420 * (DETECT, LEFT, RIGHT).index(str(node["id"])), 0]
-    page.evaluate("ui => app.loadGraphData(ui)", ui)
-    look(page)
-    page.wait_for_function("() => document.querySelectorAll('.troupe-picker').length >= 3")
-    page.wait_for_timeout(400)
-
-
-def look(page, *nodes: str) -> None:
-    page.evaluate("ids => troupe.look(ids)", list(nodes or (DETECT, LEFT, RIGHT)))
-    page.wait_for_timeout(500)
-
-
-def picker(page, node: str):
-    """The picker of a node, to be clicked in."""
-    handle = page.evaluate_handle("id => troupe.picker(id)", node).as_element()
-    assert handle.is_visible(), f"the picker of node {node} is not in sight"
-    return handle
-
-
-def find(page, node: str = LEFT) -> None:
-    """Press the picker's button and wait for the boxes."""
-    picker(page, node).query_selector("button:text('Find faces')").click()
-    page.wait_for_function(
-        "id => troupe.faces(id) > 0 && !troupe.said(id).startsWith('Looking') && !/older|Find the/.test(troupe.said(id))",
-        arg=node,
-        timeout=60_000,
-    )
-    page.wait_for_timeout(300)
-
-
-def click_face(page, node: str, person: int) -> None:
-    """Press the middle of a face's box, as a hand would: through the screen."""
-    box = picker(page, node).query_selector(f'[data-person="{person}"] rect.glow').bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_timeout(250)
-
-
-def face_of(page, node: str) -> int:
-    return page.evaluate("id => troupe.widget(id, 'face').value", node)
-
-
-def said(page, node: str) -> str:
-    return page.evaluate("id => troupe.said(id)", node)
-
-
-def wait_said(page, node: str, part: str) -> None:
-    try:
-        page.wait_for_function(
-            "([id, part]) => troupe.said(id).includes(part)", arg=[node, part], timeout=30_000
-        )
-    except Exception as error:
-        raise AssertionError(f"node {node} says {said(page, node)!r}, not {part!r}") from error
-
-
-def show(detect_output: dict, page, node: str = DETECT) -> None:
-    """What the server would send when Detect Faces has run."""
-    page.evaluate(
-        """async ([node, output]) => { const { api } = await import('/scripts/api.js');
-            api.dispatchCustomEvent('executed', { node, display_node: node, prompt_id: 'x', output }); }""",
-        [node, detect_output],
-    )
-    page.wait_for_timeout(400)
 
 
 @pytest.fixture
@@ -175,16 +92,16 @@ def test_find_click_and_queue(comfy, page, shoot):
     """Only what leads to Detect Faces is run to find the faces; a click is a plain widget value and what is queued."""
     shoot("before")
     before = set(comfy.json("/history"))
-    find(page)
+    kit.find(page)
     (job,) = [h for i, h in comfy.json("/history").items() if i not in before]
     assert set(job["prompt"][2]) == {"2", DETECT}
     assert page.evaluate("ids => ids.map(id => troupe.faces(id))", [DETECT, LEFT, RIGHT]) == [2, 2, 2]
     assert [page.evaluate("id => troupe.chosen(id)", n) for n in (LEFT, RIGHT)] == [1, 2]
     shoot("found_dark")
-    click_face(page, LEFT, 2)
-    assert face_of(page, LEFT) == 2
-    assert "Face 2 also has ‘The part of the right one’" in said(page, LEFT)
-    click_face(page, RIGHT, 1)
+    kit.click_face(page, LEFT, 2)
+    assert kit.face_of(page, LEFT) == 2
+    assert "Face 2 also has ‘The part of the right one’" in kit.said(page, LEFT)
+    kit.click_face(page, RIGHT, 1)
     sent = page.evaluate(SENT)
     assert (sent[LEFT]["inputs"]["face"], sent[RIGHT]["inputs"]["face"]) == (2, 1)
     api = json.loads((ROOT / "example_workflows" / "api" / WORKFLOW.name).read_text())
@@ -200,17 +117,17 @@ def test_find_click_and_queue(comfy, page, shoot):
 
 
 def test_detect_faces_lists_the_roles_and_recasts_them(page, shoot):
-    find(page, DETECT)
-    rows = picker(page, DETECT).query_selector_all(".roles button")
+    kit.find(page, DETECT)
+    rows = kit.picker(page, DETECT).query_selector_all(".roles button")
     assert [r.get_attribute("aria-label") for r in rows] == [
         "Face 1, The part of the left one, full, × 1",
         "Face 2, The part of the right one, full, × 1",
     ]
-    assert "Select a role" in said(page, DETECT)
+    assert "Select a role" in kit.said(page, DETECT)
     rows[1].click()
-    wait_said(page, DETECT, "Click the face of ‘The part of the right one’")
-    click_face(page, DETECT, 1)
-    assert (face_of(page, LEFT), face_of(page, RIGHT)) == (1, 1)
+    kit.wait_said(page, DETECT, "Click the face of ‘The part of the right one’")
+    kit.click_face(page, DETECT, 1)
+    assert (kit.face_of(page, LEFT), kit.face_of(page, RIGHT)) == (1, 1)
     page.evaluate(
         "id => { const w = troupe.widget(id, 'strength'); w.value = 0.35; w.callback?.(0.35); troupe.capture(); }",
         RIGHT,
@@ -223,62 +140,62 @@ def test_detect_faces_lists_the_roles_and_recasts_them(page, shoot):
 
 def test_keyboard_alone(page, shoot):
     """From the button to a changed role without a mouse."""
-    picker(page, LEFT).query_selector("button:text('Find faces')").focus()
+    kit.picker(page, LEFT).query_selector("button:text('Find faces')").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("id => troupe.faces(id) === 2", arg=LEFT, timeout=60_000)
     page.wait_for_timeout(300)
-    picker(page, LEFT).query_selector('[data-person="1"]').focus()
+    kit.picker(page, LEFT).query_selector('[data-person="1"]').focus()
     active = "() => document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(active).startswith("Face 1 of 2")
     page.keyboard.press("Tab")
     assert page.evaluate(active).startswith("Face 2 of 2")
     shoot("focus_ring")
     page.keyboard.press("Enter")
-    assert face_of(page, LEFT) == 2
+    assert kit.face_of(page, LEFT) == 2
     page.wait_for_timeout(300)
     assert page.evaluate(active).startswith("Face 2 of 2"), "the focus is lost when a face is picked"
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Space")
-    assert face_of(page, LEFT) == 1
+    assert kit.face_of(page, LEFT) == 1
     page.keyboard.press("2")
-    assert face_of(page, LEFT) == 2
+    assert kit.face_of(page, LEFT) == 2
     page.keyboard.press("9")
-    assert face_of(page, LEFT) == 2
-    row = picker(page, DETECT).query_selector(".roles button")
+    assert kit.face_of(page, LEFT) == 2
+    row = kit.picker(page, DETECT).query_selector(".roles button")
     row.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("1")
     page.wait_for_timeout(300)
-    assert face_of(page, RIGHT) == 1
+    assert kit.face_of(page, RIGHT) == 1
     page.keyboard.press("Enter")
     page.wait_for_timeout(300)
     assert page.evaluate(active).startswith("Face 1 of 2"), "choosing a role leads on to its face"
     page.keyboard.press("End")
     page.keyboard.press("Enter")
-    assert face_of(page, RIGHT) == 2
+    assert kit.face_of(page, RIGHT) == 2
     assert page.evaluate("() => app.graph.nodes.length") == 10, "a key has reached the editor"
 
 
 def test_another_picture_and_a_face_that_is_gone(page, shoot):
-    find(page)
-    assert "older" not in said(page, LEFT)
+    kit.find(page)
+    assert "older" not in kit.said(page, LEFT)
     page.evaluate(
         "() => { const w = troupe.widget('2', 'picture'); w.value = 'portrait.png'; w.callback?.(w.value); troupe.capture(); }"
     )
-    wait_said(page, LEFT, "older picture")
-    wait_said(page, DETECT, "older picture")
+    kit.wait_said(page, LEFT, "older picture")
+    kit.wait_said(page, DETECT, "older picture")
     shoot("older")
-    find(page)
-    wait_said(page, RIGHT, "Face 2 is not there: one face was found")
-    wait_said(page, DETECT, "Face 2 is not there")
+    kit.find(page)
+    kit.wait_said(page, RIGHT, "Face 2 is not there: one face was found")
+    kit.wait_said(page, DETECT, "Face 2 is not there")
     shoot("face_gone")
-    click_face(page, RIGHT, 1)
-    assert face_of(page, RIGHT) == 1
-    assert "also has" in said(page, RIGHT)
+    kit.click_face(page, RIGHT, 1)
+    assert kit.face_of(page, RIGHT) == 1
+    assert "also has" in kit.said(page, RIGHT)
     page.evaluate(
         "() => { const w = troupe.widget('4', 'max_faces'); w.value = 1; w.callback?.(w.value); troupe.capture(); }"
     )
-    wait_said(page, LEFT, "older picture")
+    kit.wait_said(page, LEFT, "older picture")
 
 
 def test_no_face_and_no_picture_are_said(page, shoot):
@@ -286,25 +203,25 @@ def test_no_face_and_no_picture_are_said(page, shoot):
         """() => { const n = LiteGraph.createNode('TroupeTestImage'); app.graph.add(n);
             n.widgets[0].value = 'grey'; n.connect(0, troupe.node('4'), 0); troupe.capture(); }"""
     )
-    picker(page, LEFT).query_selector("button:text('Find faces')").click()
-    wait_said(page, LEFT, "No face found in image")
-    wait_said(page, DETECT, "No face found in image")
+    kit.picker(page, LEFT).query_selector("button:text('Find faces')").click()
+    kit.wait_said(page, LEFT, "No face found in image")
+    kit.wait_said(page, DETECT, "No face found in image")
     shoot("no_face")
     page.evaluate("() => { troupe.node('4').disconnectInput(0); troupe.capture(); }")
     page.wait_for_timeout(300)
-    assert "No face" not in said(page, DETECT), "the mistake of a picture that is wired no more"
-    picker(page, DETECT).query_selector("button:text('Find faces')").click()
-    wait_said(page, DETECT, "neither 'image' nor 'video' is connected")
+    assert "No face" not in kit.said(page, DETECT), "the mistake of a picture that is wired no more"
+    kit.picker(page, DETECT).query_selector("button:text('Find faces')").click()
+    kit.wait_said(page, DETECT, "neither 'image' nor 'video' is connected")
     page.evaluate(
         """() => { const n = LiteGraph.createNode('LoadImage'); app.graph.add(n); n.widgets[0].value = 'lost.png';
             n.connect(0, troupe.node('4'), 0); troupe.capture(); }"""
     )
     page.wait_for_timeout(300)
-    picker(page, DETECT).query_selector("button:text('Find faces')").click()
-    wait_said(page, DETECT, "lost.png")
+    kit.picker(page, DETECT).query_selector("button:text('Find faces')").click()
+    kit.wait_said(page, DETECT, "lost.png")
     page.evaluate("() => { troupe.node('2').connect(0, troupe.node('4'), 0); troupe.capture(); }")
     page.wait_for_timeout(300)
-    find(page)
+    kit.find(page)
     assert page.evaluate("id => troupe.faces(id)", LEFT) == 2, "it does not recover"
 
 
@@ -313,41 +230,34 @@ def test_a_clip_names_its_frame(page, shoot):
         """() => { const d = troupe.node('4'); d.disconnectInput(0); troupe.node('2').connect(1, d, 1); troupe.capture(); }"""
     )
     page.wait_for_timeout(300)
-    find(page)
-    assert said(page, DETECT).startswith("Frame 1 of ")
+    kit.find(page)
+    assert kit.said(page, DETECT).startswith("Frame 1 of ")
     shoot("clip")
 
 
-def step(page, way: str) -> None:
-    """One step of the editor's undo or redo."""
-    page.evaluate("way => app.extensionManager.workflow.activeWorkflow.changeTracker[way]()", way)
-    page.wait_for_timeout(1200)
-    look(page)
-
-
 def test_undo_and_redo(page):
-    find(page)
+    kit.find(page)
     page.evaluate("() => troupe.capture()")  # the nodes have grown with their pictures
-    click_face(page, LEFT, 2)
-    assert face_of(page, LEFT) == 2
-    step(page, "undo")
-    assert face_of(page, LEFT) == 1, "a pick is not one step of undo"
+    kit.click_face(page, LEFT, 2)
+    assert kit.face_of(page, LEFT) == 2
+    kit.step(page, "undo")
+    assert kit.face_of(page, LEFT) == 1, "a pick is not one step of undo"
     assert page.evaluate("ids => ids.map(id => troupe.faces(id))", [DETECT, LEFT, RIGHT]) == [2, 2, 2]
     assert page.evaluate("id => troupe.chosen(id)", LEFT) == 1
-    step(page, "redo")
-    assert face_of(page, LEFT) == 2
-    click_face(page, RIGHT, 1)
-    assert face_of(page, RIGHT) == 1, "after undo the picker on screen belongs to a node that is gone"
+    kit.step(page, "redo")
+    assert kit.face_of(page, LEFT) == 2
+    kit.click_face(page, RIGHT, 1)
+    assert kit.face_of(page, RIGHT) == 1, "after undo the picker on screen belongs to a node that is gone"
 
 
 def test_copies_saved_workflows_and_a_new_page(page):
-    find(page)
+    kit.find(page)
     old = json.loads(WORKFLOW.read_text())
     kept = {str(n["id"]): n.get("widgets_values") for n in old["nodes"]}
     saved = page.evaluate("() => app.graph.serialize()")
     now = {str(n["id"]): n.get("widgets_values") for n in saved["nodes"]}
     assert all(now[n] == kept[n] for n in (DETECT, LEFT, RIGHT)), "the picker is kept in the workflow"
-    click_face(page, LEFT, 2)
+    kit.click_face(page, LEFT, 2)
     page.evaluate(
         """id => { app.canvas.selectItems ? app.canvas.selectItems([troupe.node(id)]) : app.canvas.selectNode(troupe.node(id));
             app.canvas.copyToClipboard(); app.canvas.pasteFromClipboard(); troupe.capture(); }""",
@@ -361,15 +271,15 @@ def test_copies_saved_workflows_and_a_new_page(page):
     assert len(copies) == 3 and all(c[1] == 1 for c in copies)
     copy = next(c for c in copies if c[0] not in (LEFT, RIGHT))
     assert copy[2] == 2
-    look(page, copy[0])
+    kit.look(page, copy[0])
     assert page.evaluate("id => troupe.faces(id)", copy[0]) == 2, "the copy's picker is empty"
     saved = page.evaluate("() => app.graph.serialize()")
     page.reload()
-    ready(page)
-    open_workflow(page, saved)
-    assert [face_of(page, n) for n in (LEFT, RIGHT, copy[0])] == [2, 2, 2]
+    kit.ready(page)
+    kit.open_workflow(page, saved)
+    assert [kit.face_of(page, n) for n in (LEFT, RIGHT, copy[0])] == [2, 2, 2]
     if not page.evaluate("id => troupe.faces(id)", LEFT):
-        find(page)
+        kit.find(page)
     assert page.evaluate("id => troupe.chosen(id)", LEFT) == 2
 
 
@@ -388,11 +298,11 @@ def test_in_a_subgraph(comfy, page, shoot):
             troupe.node = id => troupe.host.subgraph.nodes.find(n => n.type === kinds[id][0] && n.title.includes(kinds[id][1]));
         }"""
     )
-    look(page)
+    kit.look(page)
     page.wait_for_timeout(800)
-    find(page)
+    kit.find(page)
     assert page.evaluate("ids => ids.map(id => troupe.faces(id))", [DETECT, LEFT, RIGHT]) == [2, 2, 2]
-    click_face(page, LEFT, 2)
+    kit.click_face(page, LEFT, 2)
     shoot("subgraph")
     sent = page.evaluate(SENT)
     roles = {
@@ -401,7 +311,7 @@ def test_in_a_subgraph(comfy, page, shoot):
         if n["class_type"] == "TroupeAssignRole"
     }
     assert roles == {"Assign Role (left)": 2, "Assign Role (right)": 2}
-    assert "older" not in said(page, LEFT)
+    assert "older" not in kit.said(page, LEFT)
 
 
 def test_sixteen_small_faces_are_all_met(page, comfy, shoot):
@@ -421,46 +331,46 @@ def test_sixteen_small_faces_are_all_met(page, comfy, shoot):
     ]
     image = {"filename": "crowd.png", "subfolder": "", "type": "temp"}
     entry = {"image": image, "width": wide, "height": high, "frames": 1, "frame": 0, "people": people}
-    show({"troupe_faces": [entry]}, page)
+    kit.show({"troupe_faces": [entry]}, page)
     assert page.evaluate("id => troupe.faces(id)", LEFT) == 16
     for person in (1, 8, 16, 9):
-        click_face(page, LEFT, person)
-        assert face_of(page, LEFT) == person
-    box = picker(page, LEFT).query_selector('[data-person="3"] rect.glow').bounding_box()
+        kit.click_face(page, LEFT, person)
+        assert kit.face_of(page, LEFT) == person
+    box = kit.picker(page, LEFT).query_selector('[data-person="3"] rect.glow').bounding_box()
     assert box["width"] < 10, "they are not small"
     page.mouse.click(box["x"] + box["width"] / 2 + 9, box["y"] + box["height"] / 2 + 9)
-    assert face_of(page, LEFT) == 3, "a press beside a small face misses it"
-    picker(page, LEFT).query_selector('[data-person="3"]').focus()
+    assert kit.face_of(page, LEFT) == 3, "a press beside a small face misses it"
+    kit.picker(page, LEFT).query_selector('[data-person="3"]').focus()
     page.keyboard.type("12")
-    assert face_of(page, LEFT) == 12
+    assert kit.face_of(page, LEFT) == 12
     shoot("sixteen")
 
 
 def test_the_server_has_lost_the_picture(page):
-    find(page)
+    kit.find(page)
     found = page.evaluate("() => app.nodeOutputs['4'].troupe_faces[0]")
     found["image"]["filename"] = "swept_away.png"
-    show({"troupe_faces": [found]}, page)
+    kit.show({"troupe_faces": [found]}, page)
     page.evaluate("f => { app.nodeOutputs['4'] = { troupe_faces: [f] }; }", found)
-    show({"troupe_faces": [found]}, page)
-    wait_said(page, LEFT, "no longer there")
-    find(page)
+    kit.show({"troupe_faces": [found]}, page)
+    kit.wait_said(page, LEFT, "no longer there")
+    kit.find(page)
     assert page.evaluate("id => troupe.faces(id)", LEFT) == 2
 
 
 def test_wired_and_unwired(page):
     """A face that another node computes cannot be picked; a role that leads nowhere says so."""
-    find(page)
+    kit.find(page)
     page.evaluate(
         """() => { const n = LiteGraph.createNode('TroupeDetectFaces'); n.title = 'Crowd'; app.graph.add(n);
             const role = troupe.node('7'); const slot = role.inputs.findIndex(i => i.name === 'face');
             n.connect(1, role, slot); troupe.capture(); }"""
     )
-    wait_said(page, LEFT, "The face is set by ‘Crowd’")
-    click_face(page, LEFT, 2)
-    assert face_of(page, LEFT) == 1
+    kit.wait_said(page, LEFT, "The face is set by ‘Crowd’")
+    kit.click_face(page, LEFT, 2)
+    assert kit.face_of(page, LEFT) == 1
     page.evaluate("() => { troupe.node('8').disconnectOutput(0); troupe.capture(); }")
-    wait_said(page, RIGHT, "No Detect Faces belongs to this role yet")
+    kit.wait_said(page, RIGHT, "No Detect Faces belongs to this role yet")
 
 
 def test_arithmetic_of_the_browser(page):
