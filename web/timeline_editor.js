@@ -83,7 +83,7 @@ class TimelineEditor {
     this.text = text;
     let error = null;
     try {
-      if (text !== null) this.doc = parse(text);
+      this.doc = text === null ? NOTHING : parse(text);
     } catch (caught) {
       if (!caught.what) throw caught;
       if (caught.what === "The timeline is empty") this.doc = NOTHING;

@@ -305,6 +305,28 @@ def test_inside_a_subgraph_and_resized(editor):
     assert "0.5 @2.1 ease_out" in editor.page.evaluate(f"() => {inner}.widgets[0].value")
 
 
+def test_a_text_over_a_wire_is_edited_where_it_is_set(editor):
+    editor.start(TEXT)
+    editor.page.evaluate(
+        f"""() => {{ const n = {FIND}, s = LiteGraph.createNode('PrimitiveStringMultiline'); s.pos = [0, 60]; app.graph.add(s);
+        s.widgets[0].value = 'nod @1'; s.connect(0, n, n.inputs.findIndex(i => i.name === 'timeline')); }}"""
+    )
+    editor.page.wait_for_timeout(900)
+    assert [said.split(",")[0] for said in editor.things()] == ["nod"]
+    editor.page.mouse.click(*editor.spot("nod", "body"))
+    editor.page.keyboard.press("ArrowRight")
+    primitive = "app.graph.nodes.find(n => n.type === 'PrimitiveStringMultiline')"
+    assert editor.page.evaluate(f"() => {primitive}.widgets[0].value") == "nod @1.1"
+    assert editor.text == TEXT
+    editor.page.evaluate(
+        f"""() => {{ const n = {FIND}, s = LiteGraph.createNode('StringConcatenate'); s.pos = [0, 400]; app.graph.add(s);
+        s.connect(0, n, n.inputs.findIndex(i => i.name === 'timeline')); }}"""
+    )
+    editor.page.wait_for_timeout(900)
+    assert editor.things() == []
+    assert "over a wire" in editor.page.locator(".troupe-timeline .mistake").inner_text()
+
+
 def sound_file(path: Path, seconds: float) -> None:
     rate = 8000
     t = np.arange(int(seconds * rate)) / rate
