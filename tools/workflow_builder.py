@@ -19,7 +19,7 @@ WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 UPLOADS = {"image_upload": ["image"], "video_upload": ["image"], "audio_upload": [None, None]}
 # Pixels: of the editor's own drawing, and of what is left free between nodes.
 ROW, WIDGET, TEXT, FOOT, TITLE = 20, 24, 150, 16, 30
-GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 24, 60, 70, 50, 320
+GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 40, 60, 70, 50, 320
 # What a node shows below its widgets, as a share of its width: pictures, clips up to square ones, a player.
 PREVIEWS = {
     "LoadImage": 0.85,
@@ -29,7 +29,15 @@ PREVIEWS = {
     "SaveVideo": 1.0,
     "TroupeWarpRender": 1.0,
 }
-NEWER = {"CreateVideo": WIDGET}  # what newer versions have grown by
+# What nodes have grown by: with newer versions of the editor, and with what the pack draws in them.
+MORE = {
+    "CreateVideo": WIDGET,
+    "TroupeExampleMedia": 30,
+    "TroupeExampleSpeech": 28,
+    "TroupeDetectFaces": 60,
+    "TroupeAssignRole": 270,
+    "TroupeWarpRender": 240,
+}
 NOTE = {"color": "#432", "bgcolor": "#653"}
 
 
@@ -128,7 +136,7 @@ class Schema:
         rows = max(len(self.sockets), len(self.outputs))
         height = rows * ROW + (len(self.widgets) - texts + more) * WIDGET + texts * TEXT + FOOT
         wide = node.wide or WIDTH
-        return wide, height + round(wide * PREVIEWS.get(self.kind, 0)) + NEWER.get(self.kind, 0)
+        return wide, height + round(wide * PREVIEWS.get(self.kind, 0)) + MORE.get(self.kind, 0)
 
     def _more(self, name: str) -> int:
         options = self.inputs[name][1]
