@@ -33,7 +33,8 @@ START = """async ([vue, palette, text]) => {
     await app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue);
     await app.extensionManager.setting.set('Comfy.ColorPalette', palette);
     app.graph.clear();
-    app.graph.extra = {...app.graph.extra, workflowRendererVersion: vue ? 'Vue' : 'LG'};
+    app.graph.id = crypto.randomUUID();  // as a workflow has it; else each undo gives another one, and other sizes
+    app.graph.extra = {...app.graph.extra, workflowRendererVersion: vue ? 'Vue-corrected' : 'LG'};
     const node = LiteGraph.createNode('TroupeMotionFromTimeline');
     node.pos = [420, 60];
     app.graph.add(node);
