@@ -1,8 +1,9 @@
 // A looping video of what a node made, the curves of the motions behind it, and one scrubber for both.
-import { app } from "/scripts/app.js";
-import { api } from "/scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
 import { el, keepEvents, style, svg } from "./lib/dom.js";
 import { COLOURS, curvesOf, drawCurves } from "./lib/curves.js";
+import { addWidget } from "./lib/mounts.js";
 
 const NODES = { TroupePlotMotion: "Run to see the motion.", TroupeWarpRender: "Run to see the picture act." };
 const HEIGHT = 330;
@@ -40,6 +41,13 @@ const ICONS = {
 const icon = (name) => svg("svg", { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" },
   svg("path", { d: ICONS[name], fill: name === "play" || name === "pause" ? "currentColor" : "none",
     stroke: "currentColor", "stroke-width": 1.2 }));
+
+/** Takes away the pictures that were shown while a node ran. */
+function forgetPictures(node) {
+  node.imgs = undefined;
+  if (app.nodePreviewImages) delete app.nodePreviewImages[node.id];
+  node.setDirtyCanvas?.(true, true);
+}
 
 class Player {
   constructor(hint) {
@@ -157,7 +165,7 @@ app.registerExtension({
     nodeType.prototype.onExecuted = function (output, ...more) {
       executed?.call(this, output, ...more);
       if (!output?.troupe_video) return;
-      this.imgs = undefined; // the picture that was shown while it ran
+      forgetPictures(this);
       this.troupePlayer?.show(output);
     };
   },
@@ -165,8 +173,8 @@ app.registerExtension({
   nodeCreated(node) {
     if (!(node.comfyClass in NODES)) return;
     node.troupePlayer = new Player(NODES[node.comfyClass]);
-    node.addDOMWidget("preview", "troupe_player", node.troupePlayer.root, {
-      serialize: false, hideOnZoom: false, getMinHeight: () => HEIGHT,
+    addWidget(node, "preview", "troupe_player", node.troupePlayer.root, {
+      hideOnZoom: false, getMinHeight: () => HEIGHT,
     });
     const [width, height] = node.computeSize();
     node.setSize([Math.max(node.size[0], width, 320), Math.max(node.size[1], height)]);
