@@ -19,7 +19,7 @@ WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 UPLOADS = {"image_upload": ["image"], "video_upload": ["image"], "audio_upload": [None, None]}
 # Pixels: of the editor's own drawing, and of what is left free between nodes.
 ROW, WIDGET, TEXT, FOOT, TITLE = 20, 24, 150, 16, 30
-GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 40, 60, 70, 50, 320
+GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 56, 60, 70, 50, 320
 # What a node shows below its widgets, as a share of its width: pictures, clips up to square ones, a player.
 PREVIEWS = {
     "LoadImage": 0.85,
