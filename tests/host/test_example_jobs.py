@@ -154,7 +154,7 @@ def test_motion_survives_saving_and_loading(comfy):
                 "inputs": {"motion": ["1", 0], "filename_prefix": f"motion/{suffix}", "format": suffix},
             },
             "3": {"class_type": "TroupePlotMotion", "inputs": {"motion": ["1", 0], **size}},
-            "9": {"class_type": "TroupeTestSink", "inputs": {"value": ["3", 0]}},
+            "9": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "plot"}},
         }
         job = comfy.run(graph)
         saved, summary = job.history["outputs"]["2"]["text"][0].split("\n")
@@ -165,13 +165,18 @@ def test_motion_survives_saving_and_loading(comfy):
         load = {
             "1": {"class_type": "TroupeLoadMotion", "inputs": {"file": f"{saved} [output]"}},
             "3": {"class_type": "TroupePlotMotion", "inputs": {"motion": ["1", 0], **size}},
-            "9": {"class_type": "TroupeTestSink", "inputs": {"value": ["3", 0]}},
+            "9": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "plot"}},
         }
         again = comfy.run(load)
         assert again.status == "success", again.events[-1]
+        plots = [picture(comfy.path_of(each.files("9")[0])) for each in (job, again)]
+        assert (plots[0] == plots[1]).all(), "what is loaded is not what was saved"
+        shown = [each.history["outputs"]["3"] for each in (job, again)]
+        assert shown[0]["troupe_motion"] == shown[1]["troupe_motion"] != []
+        video = shown[1]["troupe_video"][0]
         assert (
-            comfy.path_of(again.files("3")[0]).read_bytes() == comfy.path_of(job.files("3")[0]).read_bytes()
-        )
+            video["frames"] == 50 and comfy.path_of(video).stat().st_size > 1000
+        )  # 25 frames a second of 2 s
 
 
 def test_load_motion_sees_a_changed_file(comfy):
