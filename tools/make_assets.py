@@ -272,7 +272,7 @@ def drive() -> Path:
     return path
 
 
-def readme(step: int = 2, width: int = 640) -> Path:
+def readme(step: int = 2, width: int = 560) -> Path:
     """``readme_demo.webp``: every second frame of ``output/demo.mp4`` as an animated picture."""
     import av
     from PIL import Image
@@ -289,7 +289,7 @@ def readme(step: int = 2, width: int = 640) -> Path:
         append_images=frames[1:],
         duration=round(1000 * step / rate),
         loop=0,
-        quality=60,
+        quality=50,
         method=6,
     )
     return path
