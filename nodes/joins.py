@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..engine.video.joins import CURVES
+from . import sockets
 
 
 class CrossfadeClips(io.ComfyNode):
@@ -34,21 +35,35 @@ class CrossfadeClips(io.ComfyNode):
                     default="smooth",
                     tooltip="smooth eases in and out, linear is even. Usual: smooth.",
                 ),
+                sockets.fps_input("Frames per second of both clips; the sound is joined by it. Usual: 25."),
+                io.Audio.Input(
+                    "first_audio", optional=True, tooltip="The first clip's sound, if it has any."
+                ),
+                io.Audio.Input(
+                    "second_audio", optional=True, tooltip="The second clip's sound, if it has any."
+                ),
             ],
-            outputs=[io.Image.Output(display_name="image")],
+            outputs=[io.Image.Output(display_name="image"), io.Audio.Output(display_name="audio")],
         )
 
     @classmethod
-    def execute(cls, first, second, frames, curve) -> io.NodeOutput:
+    def execute(cls, first, second, frames, curve, fps, first_audio=None, second_audio=None) -> io.NodeOutput:
         from ..engine.video.composite import crossfade
+        from ..engine.video.sound_joins import crossfade_sound
         from ..host.pictures import Pictures
         from ..host.progress import NodeProgress
+        from ..host.sound import audio_of, to_audio
         from ..host.tensors import check_image
 
         check_image(first, "first")
         check_image(second, "second")
+        given = {"first_audio": first_audio, "second_audio": second_audio}
+        sounds = [None if sound is None else to_audio(sound, name) for name, sound in given.items()]
         mixed = crossfade(Pictures(first), Pictures(second), frames, curve, progress=NodeProgress())
-        return io.NodeOutput(strung(mixed, len(first) + len(second) - frames, first))
+        count = len(first) + len(second) - frames
+        image = strung(mixed, count, first)
+        sound = crossfade_sound(*sounds, (len(first) - frames) / fps, frames / fps, count / fps)
+        return io.NodeOutput(image, None if sound is None else audio_of(sound))
 
 
 def strung(clip, count: int, like):

@@ -93,9 +93,9 @@ class Job:
         ]
 
     def files(self, node: str) -> list[dict]:
-        """What an output node shows: pictures and videos as ComfyUI names them."""
+        """What an output node shows: pictures, videos and sounds as ComfyUI names them."""
         shown = self.history["outputs"][node]
-        return [*shown.get("images", []), *shown.get("video", []), *shown.get("videos", [])]
+        return [f for kind in ("images", "video", "videos", "audio") for f in shown.get(kind, [])]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
@@ -171,17 +172,29 @@ def test_windows_are_joined_and_the_drift_is_told(comfy):
             match_colour=True,
             match_position=True,
         ),
-        "x": node("TroupeCrossfadeClips", first=["a", 0], second=["b", 0], frames=4, curve="linear"),
+        "x": node(
+            "TroupeCrossfadeClips", first=["a", 0], second=["b", 0], frames=4, curve="linear", fps=25.0
+        ),
         "whole": save("g"),
         "joined": save("j"),
         "faded": save("x"),
         "report": node("PreviewAny", source=["j", 1]),
+        "spoken": node(
+            "TroupeCrossfadeClips",
+            **dict(first=["a", 0], second=["b", 0], frames=4, curve="linear", fps=25.0),
+            first_audio=["g", 1],  # none: the clip is silent
+            second_audio=["speech", 0],
+        ),
+        "speech": node("TroupeExampleSpeech", speech="speech.wav"),
+        "sound": node("SaveAudio", audio=["spoken", 1], filename_prefix="faded"),
     }
     job = comfy.run(graph)
     whole, joined, faded = (pictures(comfy, job, s) for s in ("whole", "joined", "faded"))
     assert len(joined) == len(faded) == 16
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(faded, whole, strict=False))
     assert np.abs(joined[-1].astype(int) - whole[15]).mean() < 6
+    with av.open(str(comfy.path_of(job.files("sound")[0]))) as saved:
+        assert abs(sum(f.samples / f.sample_rate for f in saved.decode(audio=0)) - 16 / 25) < 1e-3
     told = text(job, "j")
     assert "colour drift" in told and "position drift" in told and "of 255 before" in told
     assert "colour drift" in text(job, "report")
@@ -299,7 +312,9 @@ CASES = {
     "NaN to fade": (
         {
             "x": bad("nan"),
-            "f": node("TroupeCrossfadeClips", first=["x", 0], second=["x", 0], frames=1, curve="smooth"),
+            "f": node(
+                "TroupeCrossfadeClips", first=["x", 0], second=["x", 0], frames=1, curve="smooth", fps=25.0
+            ),
             "9": sink("f"),
         },
         "'first' is not usable",
