@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,9 +305,15 @@ def _fields(data: Any, known: tuple[str, ...], needed: tuple[str, ...], label: s
     return {k: v for k, v in data.items() if v is not None}
 
 
+def _whole(digits: str) -> int | float:
+    """A whole number; infinity if it is larger than any float, where Python would refuse to read or to show it."""
+    number = float(digits)
+    return int(digits) if math.isfinite(number) else number
+
+
 def _from_json(text: str) -> Timeline:
     try:
-        data = json.loads(text, parse_constant=lambda name: name)
+        data = json.loads(text, parse_int=_whole, parse_constant=lambda name: name)
     except (json.JSONDecodeError, RecursionError) as e:
         where = (
             f"line {e.lineno}, column {e.colno}: {e.msg}"

@@ -135,12 +135,9 @@ class Builder {
     this.entries = [];
   }
 
-  place(value) {
-    return placeOf(this.text, value.from, value.to);
-  }
 
   error(value, what, why, remedy) {
-    return new TimelineError(what, why, remedy, this.place(value));
+    return new TimelineError(what, why, remedy, placeOf(this.text, value.from, value.to));
   }
 
   /** The fields of an object that are not null, checked. */
@@ -173,7 +170,7 @@ class Builder {
   /** A key as in a text; `time` is the field with its time. */
   key(fields, time, data) {
     const spans = { whole: [data.from, data.to] };
-    const key = { value: 1, start: 0, end: null, curve: EASE, attack: null, release: null, spans, place: this.place(data) };
+    const key = { value: 1, start: 0, end: null, curve: EASE, attack: null, release: null, spans };
     for (const what of ["value", "end", "curve", "attack", "release"]) {
       if (!fields[what]) continue;
       key[what] = fields[what].value;
@@ -185,15 +182,14 @@ class Builder {
   }
 
   add(kind, data, fields, keys, check) {
-    const place = this.place(data);
+    const nameSpan = [fields.name.from, fields.name.to];
     try {
-      const nameSpan = [fields.name.from, fields.name.to];
-      this.entries.push({
-        kind, name: check(), nameSpan, keys, number: this.entries.length + 1, from: data.from, to: data.to, place,
-      });
+      this.entries.push({ kind, name: check(), nameSpan, keys, number: this.entries.length + 1, from: data.from, to: data.to });
     } catch (error) {
-      const span = (error.key ?? keys[0])?.spans[error.about] ?? (error.about === "name" ? [fields.name.from, fields.name.to] : null);
-      throw error instanceof TimelineError ? error.at(span ? placeOf(this.text, ...span) : (error.key?.place ?? place)) : error;
+      if (!(error instanceof TimelineError)) throw error;
+      const named = error.about === "name" ? nameSpan : null;
+      const span = (error.key ?? keys[0])?.spans[error.about] ?? named ?? error.key?.spans.whole ?? [data.from, data.to];
+      throw error.at(placeOf(this.text, ...span));
     }
   }
 
@@ -227,20 +223,22 @@ export function parseJson(text) {
   }
   (top.items?.value ?? []).forEach((data, i) => builder.item(data, i + 1));
   (top.tracks?.value ?? []).forEach((data, i) => builder.track(data, i + 1));
+  const none = { idle: 1, seed: 0, fps: null, length: null };
   if (!builder.entries.length && !top.duration && !top.idle) {
-    throw builder.error(root, "The timeline is empty", "it has no items and no tracks", "Add an item");
+    const error = builder.error(root, "The timeline is empty", "it has no items and no tracks", "Add an item");
+    throw Object.assign(error, { doc: { form: "json", entries: [], settings: none, root, top, duration: 0 } });
   }
   const seed = top.seed?.value ?? 0;
   try {
     checkSeed(seed, "The timeline");
   } catch (error) {
-    throw error.at(builder.place(top.seed));
+    throw error.at(placeOf(text, top.seed.from, top.seed.to));
   }
-  const settings = { idle: top.idle?.value ?? 1, seed, fps: top.fps?.value ?? null, length: top.duration?.value ?? null };
+  const settings = { idle: top.idle?.value ?? none.idle, seed, fps: top.fps?.value ?? null, length: top.duration?.value ?? null };
   for (const [name, field] of [["idle", top.idle], ["fps", top.fps], ["length", top.duration]]) {
     if (field) builder.entries.push({
       kind: "setting", name, value: field.value, span: [field.from, field.to], from: field.from, to: field.to,
-      place: builder.place(field), number: builder.entries.length + 1,
+      place: placeOf(text, field.from, field.to), number: builder.entries.length + 1,
     });
   }
   return { form: "json", entries: builder.entries, settings, root, top };

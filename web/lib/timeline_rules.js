@@ -32,7 +32,11 @@ export function short(value) {
   return plain.includes(".") ? plain.replace(/\.?0+$/, "") : plain;
 }
 
-const bad = (label, about, what, why, remedy) => Object.assign(new TimelineError(`${label}: ${what}`, why, remedy), { about });
+/** `label` says which item it is; a function makes it only when it is needed. */
+function bad(label, about, what, why, remedy) {
+  const said = typeof label === "function" ? label() : label;
+  return Object.assign(new TimelineError(`${said}: ${what}`, why, remedy), { about });
+}
 
 /** Seconds in 0 to 3600, or a mistake. */
 export function checkTime(value, label, what) {

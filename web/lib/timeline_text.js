@@ -13,13 +13,23 @@ const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 const WORD = "\\p{L}\\p{N}_";
 const NUMBER = "(?:\\p{Nd}+\\.?\\p{Nd}*|\\.\\p{Nd}+)(?:[eE][+-]?\\p{Nd}+)?";
 const TOKEN = `(?<number>${NUMBER})(?:s(?![${WORD}]))?|(?<word>[\\p{L}\\p{Nl}\\p{No}_][${WORD}]*)|(?<mark>[@,=–-])|(?<bad>[^${BLANK}])`;
-const TOKENS = new RegExp(TOKEN, "gu"), ENDS = new RegExp(`^[${BLANK}]+|[${BLANK}]+$`, "g"), LEAD = new RegExp(`^[${BLANK}]*`);
-const strip = (text) => text.replace(ENDS, "");
+const TOKENS = new RegExp(TOKEN, "gu"), SPACE = new RegExp(`[${BLANK}]`);
+
+/** Where a text begins and ends without the blanks around it. */
+function bounds(text) {
+  let from = 0, to = text.length;
+  while (from < to && SPACE.test(text[from])) from++;
+  while (to > from && SPACE.test(text[to - 1])) to--;
+  return [from, to];
+}
+
+const strip = (text) => text.slice(...bounds(text));
 // In characters as Python counts them: those outside the first plane are two here.
 const count = (text) => (/[\ud800-\udfff]/.test(text) ? [...text].length : text.length);
 
 /** Digits of any script as a number. */
 function toNumber(text) {
+  if (/^[ -~]*$/.test(text)) return Number(text);
   const ascii = text.replace(/(?![0-9])\p{Nd}/gu, (digit) => {
     let value = digit.codePointAt(0), steps = 0;
     while (/\p{Nd}/u.test(String.fromCodePoint(value - 1))) [value, steps] = [value - 1, steps + 1];
@@ -28,23 +38,31 @@ function toNumber(text) {
   return Number(ascii);
 }
 
-/** The tokens of one item, and mistakes that say where. */
+/** The tokens of one item, and mistakes that say where. Columns are counted only for mistakes: texts can be long. */
 class Reader {
   /** `part` stands at `offset` of the whole text, after `before` characters of its line. */
   constructor(part, number, line, before, offset) {
-    const trimmed = strip(part), skip = LEAD.exec(part)[0].length;
-    const column = (at) => before + count(part.slice(0, at)) + 1;
-    this.from = offset + skip;
-    this.to = this.from + trimmed.length;
-    this.spot = (from, to) => ({ from, to, line, column: column(from - offset) });
-    this.place = this.spot(this.from, this.to);
-    this.label = `Item ${number} ('${[...trimmed].slice(0, 60).join("")}', line ${line}, column ${this.place.column})`;
+    const [first, last] = bounds(part);
+    Object.assign(this, { part, nth: number, line, before, offset, from: offset + first, to: offset + last, at: 0 });
     this.tokens = [...part.matchAll(TOKENS)].map((match) => {
-      const [kind, text] = Object.entries(match.groups).find(([, value]) => value !== undefined);
+      const { number: digits, word, mark, bad } = match.groups;
+      const kind = digits !== undefined ? "number" : word !== undefined ? "word" : mark !== undefined ? "mark" : "bad";
       const from = offset + match.index;
-      return { kind, text, from, to: from + match[0].length, line, column: column(match.index) };
+      return { kind, text: digits ?? word ?? mark ?? bad, from, to: from + match[0].length };
     });
-    this.at = 0;
+  }
+
+  spot({ from, to }) {
+    return { from, to, line: this.line, column: this.before + count(this.part.slice(0, from - this.offset)) + 1 };
+  }
+
+  get place() {
+    return this.spot(this);
+  }
+
+  get label() {
+    const shown = [...this.part.slice(this.from - this.offset, this.to - this.offset).slice(0, 120)].slice(0, 60).join("");
+    return `Item ${this.nth} ('${shown}', line ${this.line}, column ${this.place.column})`;
   }
 
   peek(kind = "", text = "") {
@@ -65,16 +83,15 @@ class Reader {
   }
 
   fail(wanted) {
-    const token = this.tokens[this.at];
+    const token = this.tokens[this.at], place = this.spot(token ?? this);
     const why = token
-      ? `${wanted} expected, '${token.text}' found in column ${token.column}`
+      ? `${wanted} expected, '${token.text}' found in column ${place.column}`
       : `${wanted} expected, but it ends there`;
-    const place = token ?? { ...this.place };
     return new TimelineError(`${this.label} cannot be read`, why, `Write it like '${EXAMPLE}'`, place);
   }
 
-  error(what, why, remedy, place = this.place) {
-    return new TimelineError(this.label + what, why, remedy, place);
+  error(what, why, remedy, at = this) {
+    return new TimelineError(this.label + what, why, remedy, this.spot(at));
   }
 
   /** A number with an optional minus: {value, from, to}. */
@@ -115,8 +132,7 @@ function readKey(reader, name) {
   readMore(reader, key, spans);
   if (!reader.done && !reader.peek("mark", ",")) throw reader.fail("';' or a curve");
   const last = reader.tokens[reader.at - 1];
-  key.place = { from: first.from, to: last.to, line: first.line, column: first.column };
-  spans.whole = span(key.place);
+  spans.whole = [first.from, last.to];
   return key;
 }
 
@@ -178,7 +194,7 @@ function readEntry(reader, settings, seen) {
   const keys = [readKey(reader, name)];
   try {
     if (!reader.peek("mark", ",")) {
-      return { kind: "item", name: checkItem({ ...keys[0], name }, reader.label), nameSpan: span(word), keys };
+      return { kind: "item", name: checkItem({ ...keys[0], name }, () => reader.label), nameSpan: span(word), keys };
     }
     while (reader.accept(",")) if (!reader.done) keys.push(readKey(reader, name));
     if (keys.some((key) => key.end !== null || key.attack !== null || key.release !== null)) {
@@ -187,11 +203,12 @@ function readEntry(reader, settings, seen) {
         "items separated by commas are keyframes, which have one time each", "Separate items by ';'",
       );
     }
-    return { kind: "track", name: checkTrack(name, keys, reader.label), nameSpan: span(word), keys };
+    return { kind: "track", name: checkTrack(name, keys, () => reader.label), nameSpan: span(word), keys };
   } catch (error) {
     if (!(error instanceof TimelineError)) throw error;
     const key = error.key ?? keys[0], part = error.about === "name" ? span(word) : key.spans[error.about];
-    throw error.at(part ? reader.spot(...part) : (error.key?.place ?? reader.place));
+    const [from, to] = part ?? error.key?.spans.whole ?? span(reader);
+    throw error.at(reader.spot({ from, to }));
   }
 }
 
