@@ -16,6 +16,8 @@ MAX_FEATHER = 0.5
 _SAME, _OTHER = 1.5 / 255, 6 / 255  # structure that counts as left alone, and as changed
 _FINE = 0.02  # of the crop's side: what is coarser than this is light and colour, not structure
 _ENOUGH = 256  # pixels a side at which structure is compared
+_FOREHEAD, _MOUTH, _CHIN = 10, 13, 152  # landmarks
+_JAW = 0.35  # eye distances that an opened mouth may lower the chin
 _RIM = 0.04  # of the window's side in which a face's or head's mask ends before the window does
 _GRID = 96  # cells of the longer side on which the membrane is solved
 _SWEEPS = 24
@@ -62,10 +64,20 @@ def edge_mask(
         return np.outer(_ramp(np.minimum(v, 1 - v), feather), _ramp(np.minimum(u, 1 - u), feather))
     points = np.asarray(landmarks, np.float64)[:, :2] - (x0, y0)
     eyes = Face(np.pad(points, ((0, 0), (0, 1))).astype(np.float32)).eye_distance
+    points = _jaw_dropped(points, _JAW * eyes) if edge == "face" else points
     soft = min(feather * side / max(eyes, 1e-3), 5.0)
     mask = region_mask(points, edge, y1 - y0, x1 - x0, soft) if min(y1 - y0, x1 - x0) else np.zeros((0, 0))
     rim = np.outer(_ramp(np.minimum(v, 1 - v), _RIM), _ramp(np.minimum(u, 1 - u), _RIM))
     return (mask * rim).astype(np.float32)
+
+
+def _jaw_dropped(points: np.ndarray, by: float) -> np.ndarray:
+    """Landmarks with the chin lower by so many pixels: a result may open a mouth that the picture has shut."""
+    down = points[_CHIN] - points[_FOREHEAD]
+    down /= max(float(np.linalg.norm(down)), 1e-6)
+    depth = (points - points[_MOUTH]) @ down
+    share = np.clip(depth / max(float(depth[_CHIN]), 1e-6), 0, 1)
+    return points + (by * share)[:, None] * down
 
 
 def check_edge(edge: str, feather: float, blend: str) -> None:

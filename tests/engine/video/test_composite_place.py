@@ -330,3 +330,17 @@ def test_it_stops_when_asked(scenes):
     with pytest.raises(KeyboardInterrupt):
         placed(frames, crops_of(frames, crops), crops, "oval", 0.1, "ring", progress=stop)
     assert told == [(1, 12), (2, 12), (3, 12)]
+
+
+def test_the_edge_of_a_face_leaves_room_for_a_mouth_that_opens(scenes):
+    """The picture's mouth is shut, the result's may not be: its chin lies inside the mask, the brow gets no room."""
+    frame = scenes.picture(1)
+    shut, opened = scenes.face(120, 90, 80), scenes.face(120, 90, 80, jaw=0.12)
+    crops = plan_crops(scenes.clip_faces([(120, 90, 80)]), size=128)
+    results = [np.zeros_like(crop) for crop in crops_of([frame], crops)]
+    ((_, mask),) = place_faces([frame], results, crops, Blend("face", 0.02))
+    assert opened.landmarks[152, 1] > shut.landmarks[152, 1] + 9
+    x, y = opened.landmarks[152, :2]
+    assert mask[int(y) - 1, int(x)] > 0.9
+    x, y = shut.landmarks[10, :2]
+    assert mask[int(y) - 5, int(x)] == 0
