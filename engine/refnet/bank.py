@@ -1,0 +1,60 @@
+"""What the reference net saw in the portrait and in the frames before, as the denoising net's blocks read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import TroupeError
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Features of one or more rows of images.
+
+    Attributes:
+        features: ``[rows, images, tokens, C]`` by path of the transformer block: what its first norm gave. One row serves
+            all rows of a batch. Image 0 of a row is the portrait, the others are the frames before the clip.
+    """
+
+    features: dict[str, Tensor]
+
+    @property
+    def rows(self) -> int:
+        return next(iter(self.features.values())).shape[0]
+
+    @property
+    def images(self) -> int:
+        return next(iter(self.features.values())).shape[1]
+
+    def portrait(self, path: str) -> Tensor:
+        """``[rows, tokens, C]``."""
+        return self.of(path)[:, 0]
+
+    def motion(self, path: str) -> Tensor:
+        """``[rows, images - 1, tokens, C]``; no image is left where there were no frames before."""
+        return self.of(path)[:, 1:]
+
+    def of(self, path: str) -> Tensor:
+        """``[rows, images, tokens, C]`` of one block.
+
+        Raises:
+            TroupeError: if the bank was written by a net that has no such block.
+        """
+        if path not in self.features:
+            raise TroupeError(
+                "The reference features do not fit the denoising net",
+                f"there are none for {path!r}",
+                "Load both nets from the same model",
+            )
+        return self.features[path]
+
+    def select(self, rows: Sequence[int]) -> Bank:
+        """Some rows, in this order; a row may come more than once."""
+        return Bank({path: f[list(rows)] for path, f in self.features.items()})
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Bank:
+        return Bank({path: f.to(device=device, dtype=dtype) for path, f in self.features.items()})
