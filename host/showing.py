@@ -39,6 +39,7 @@ class SmallVideo:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"troupe_{uuid.uuid4().hex[:12]}.mp4"
         self._fps = float(fps)
+        self._sound = audio is not None
         self._writer = VideoWriter(self._path, *self._size, fps, audio=audio, crf=_CRF)
 
     def __enter__(self) -> SmallVideo:
@@ -64,6 +65,7 @@ class SmallVideo:
         return {
             "filename": self._path.name, "subfolder": "", "type": "temp",
             "width": width, "height": height, "fps": self._fps, "frames": self._writer.frames,
+            "sound": self._sound,
         }  # fmt: skip
 
 

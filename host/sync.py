@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 
-def sync_parts(video, audio: dict | None, drive, image: torch.Tensor | None, fps: float) -> list[Part]:
+def sync_parts(
+    video, audio: dict | None, drive, image: torch.Tensor | None, fps: float, result=None
+) -> list[Part]:
     """Everything that is connected, drives first.
 
     Raises:
@@ -21,7 +23,7 @@ def sync_parts(video, audio: dict | None, drive, image: torch.Tensor | None, fps
     """
     parts = []
     if video is not None:
-        parts.append(_video(video))
+        parts.append(_video(video, "drive", "video"))
     if drive is not None:
         parts.append(_drive(drive))
     if audio is not None:
@@ -30,16 +32,18 @@ def sync_parts(video, audio: dict | None, drive, image: torch.Tensor | None, fps
     if image is not None:
         check_image(image, "image")
         parts.append(Part("output", "frames", len(image) / fps, fps, len(image)))
+    if result is not None:
+        parts.append(_video(result, "output", "result"))
     return parts
 
 
-def _video(video) -> Part:
-    clip = clip_of_video(video)
+def _video(video, role: str, called: str) -> Part:
+    clip = clip_of_video(video, called)
     frames = len(clip.frames)
     if not frames:  # the file does not say how long it is
         frames = sum(1 for _ in clip.frames)
     fps = clip.fps or 25.0  # a lone picture
-    return Part("drive", clip.name if file_of(video) else "video", frames / fps, fps, frames)
+    return Part(role, clip.name if file_of(video) else called, frames / fps, fps, frames)
 
 
 def _drive(drive) -> Part:

@@ -66,14 +66,11 @@ def mask_input() -> io.Mask.Input:
     )
 
 
-def put_together(
-    placed, frames: int, height: int, width: int, notes: list[str], progress, node_id: str | None
-) -> io.NodeOutput:
+def put_together(placed, frames: int, height: int, width: int, notes: list[str], progress) -> io.NodeOutput:
     """An IMAGE, a MASK and a report of frames that come one by one."""
     import torch
 
     from ..host.clips import preview_of
-    from ..host.telling import tell
     from ..host.tensors import check_memory, empty_frames, put_frame
 
     check_memory(2 * frames, height, width)
@@ -85,7 +82,6 @@ def put_together(
         if progress.due():
             progress.show(preview_of(frame.clip(0, 1)))
     text = "\n".join(notes) or f"{frames} frame(s), each with its own result"
-    tell(text, node_id)
     return io.NodeOutput(out, cover, text, ui=ui.PreviewText(text))
 
 
@@ -221,7 +217,6 @@ class PlaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -248,7 +243,7 @@ class PlaceFaces(io.ComfyNode):
             progress=progress,
         )
         frames = len(image) if len(image) > 1 else max(1, len(results) // len(where.windows))
-        return put_together(placed, frames, *image.shape[1:3], notes, progress, cls.hidden.unique_id)
+        return put_together(placed, frames, *image.shape[1:3], notes, progress)
 
 
 class ReplaceFaces(io.ComfyNode):
@@ -289,7 +284,6 @@ class ReplaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -317,4 +311,4 @@ class ReplaceFaces(io.ComfyNode):
             progress=progress,
         )
         frames = len(image) if len(image) > 1 else len(edited)
-        return put_together(placed, frames, *image.shape[1:3], notes, progress, cls.hidden.unique_id)
+        return put_together(placed, frames, *image.shape[1:3], notes, progress)

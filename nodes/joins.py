@@ -112,7 +112,6 @@ class JoinWindows(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image"), io.String.Output(display_name="report")],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -120,7 +119,6 @@ class JoinWindows(io.ComfyNode):
         from ..engine.video.composite import join_windows, measure_drift
         from ..host.pictures import Pictures
         from ..host.progress import NodeProgress
-        from ..host.telling import tell
         from ..host.tensors import check_image
 
         check_image(first, "first")
@@ -129,5 +127,4 @@ class JoinWindows(io.ComfyNode):
         drift = measure_drift(one, other, overlap, colour=match_colour, position=match_position)
         joined = join_windows(one, other, overlap, drift, progress=NodeProgress())
         image = strung(joined, len(first) + len(second) - overlap, first)
-        tell(drift.report(), cls.hidden.unique_id)
         return io.NodeOutput(image, drift.report(), ui=ui.PreviewText(drift.report()))

@@ -83,6 +83,11 @@ class SyncCheck(io.ComfyNode):
                     tooltip="A motion, expression or speech.",
                 ),
                 io.Image.Input("image", optional=True, tooltip="The frames that came out."),
+                io.Video.Input(
+                    "result",
+                    optional=True,
+                    tooltip="The finished video, which brings its own rate. In the place of 'image' or beside it.",
+                ),
                 sockets.fps_input("Frames per second at which 'image' is shown. Usual: 25."),
                 io.Float.Input(
                     "model_fps",
@@ -95,18 +100,17 @@ class SyncCheck(io.ComfyNode):
                 ),
             ],
             outputs=[io.String.Output(display_name="report"), io.Boolean.Output(display_name="in_sync")],
-            hidden=[io.Hidden.unique_id],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, fps, model_fps, video=None, audio=None, drive=None, image=None) -> io.NodeOutput:
+    def execute(
+        cls, fps, model_fps, video=None, audio=None, drive=None, image=None, result=None
+    ) -> io.NodeOutput:
         from ..engine.video.sync import sync_report
         from ..host.sync import sync_parts
-        from ..host.telling import tell
 
-        lines, warnings = sync_report(sync_parts(video, audio, drive, image, fps), model_fps)
-        told = [f"WARNING: {w}" for w in warnings] or ["in step"]
+        lines, warnings = sync_report(sync_parts(video, audio, drive, image, fps, result), model_fps)
+        told = [f"WARNING: {w}" for w in warnings] or ["in step: rates and lengths fit together"]
         text = "\n".join([*lines, *told])
-        tell(text, cls.hidden.unique_id)
         return io.NodeOutput(text, not warnings, ui=ui.PreviewText(text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..engine.speech.conditions import EMOTIONS
 from ..engine.speech.persona import PERSONAS, RANGES
@@ -309,6 +309,11 @@ class AlignText(io.ComfyNode):
             *map(str, alignment.mismatches),
             *tags.notes,
         ]
+        report = "\n".join(notes)
         return io.NodeOutput(
-            words_json(alignment), subtitles(alignment), "\n".join(notes), tags.emotion or Track.constant({})
+            words_json(alignment),
+            subtitles(alignment),
+            report,
+            tags.emotion or Track.constant({}),
+            ui=ui.PreviewText(report),
         )

@@ -77,7 +77,7 @@ def _against_model(output: Part, model_fps: float) -> list[str]:
     if not output.fps or model_fps <= 0 or not _differ(output.fps, model_fps):
         return []
     return [
-        f"The {output.name} are shown at {output.fps:.5g} fps, the model makes {model_fps:.5g}: they move "
+        f"Shown at {output.fps:.5g} fps ({output.name}), the model makes {model_fps:.5g}: everything moves "
         f"{_factor(output.fps, model_fps)}. Set the fps to {model_fps:.5g}, or interpolate frames."
     ]
 

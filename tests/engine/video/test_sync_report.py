@@ -28,7 +28,7 @@ def test_what_fits_is_in_step(fps):
 
 def test_frames_of_a_model_shown_at_another_rate():
     _, (warning,) = sync_report([output(4, 25)], 16)
-    assert "25 fps, the model makes 16" in warning and "1.56 times too fast" in warning
+    assert "25 fps (frames), the model makes 16" in warning and "1.56 times too fast" in warning
     _, (warning,) = sync_report([output(4, 12)], 16)
     assert "1.33 times too slowly" in warning
 
