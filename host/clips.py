@@ -126,10 +126,15 @@ def choose_clip(image, video, fps: float, needed: bool) -> Clip | None:
     if image is not None:
         return clip_of_image(image, fps)
     if needed:
-        raise TroupeError(
-            "Nothing to look at", "neither 'image' nor 'video' is connected", "Connect one of them"
-        )
+        raise nothing_to_look_at()
     return None
+
+
+def nothing_to_look_at() -> TroupeError:
+    """What to say where neither input of a clip is connected."""
+    return TroupeError(
+        "Nothing to look at", "neither 'image' nor 'video' is connected", "Connect one of them"
+    )
 
 
 def frame_at(clip: Clip | None, index: int, height: int, width: int) -> np.ndarray:

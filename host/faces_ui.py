@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..engine.faces import Faces
 
 PREVIEW_SIDE = 768
+SHOWN_SIDE = 2048  # of the picture that ComfyUI shows and lists: a PNG of 48 megapixels would take seconds
 
 
 def fullest_frame(faces: Faces) -> int:
@@ -86,7 +87,7 @@ def faces_ui(faces: Faces, picture: np.ndarray, frame: int, prompt: dict | None)
         prompt: The API prompt that is running, if known.
 
     Returns:
-        ``images`` (everybody drawn in, as ComfyUI shows and lists it) and ``troupe_faces`` (one entry: ``image``, a small
+        ``images`` (everybody drawn in, at most 2048 pixels wide or high, as ComfyUI shows and lists it) and ``troupe_faces`` (one entry: ``image``, a small
         plain picture as ComfyUI names files; ``width``, ``height`` of the full one; ``frames``, ``fps``, ``frame``;
         ``people``, see there; ``node`` and ``made_by``, see ``ancestors``).
     """
@@ -95,7 +96,7 @@ def faces_ui(faces: Faces, picture: np.ndarray, frame: int, prompt: dict | None)
     from ..engine.faces import draw_faces
     from .tensors import to_image
 
-    shown = ui.PreviewImage(to_image(draw_faces(picture, faces, frame))).as_dict()
+    shown = ui.PreviewImage(to_image(small(draw_faces(picture, faces, frame), SHOWN_SIDE))).as_dict()
     plain = ui.PreviewImage(to_image(small(picture))).as_dict()["images"][0]
     node = executing_node()
     entry = {

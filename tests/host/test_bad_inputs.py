@@ -56,7 +56,6 @@ CASES = {
     "10000 pixels": (cast_of(1, image=bad_image("wide")), "10000 x 8"),
     "a clip to animate": (cast_of(1, image=bad_image("clip")), "holds 3 pictures"),
     "more than fits": (cast_of(1, fps=120.0, seconds=600.0), "72000 frames of 768 x 480 do not fit"),
-    "nothing to look at": (detect(), "neither 'image' nor 'video' is connected"),
     "two clips": ({"1": EXAMPLE, **detect(image=["1", 0], video=["1", 1])}, "both 'image' and 'video'"),
     "too small a face": (
         {

@@ -13,6 +13,7 @@ from troupe.engine.faces.draw import COLOURS
 from troupe.host import faces_ui
 
 EXAMPLE = {"class_type": "TroupeExampleMedia", "inputs": {"picture": "two_people.png", "clip": "drive.mp4"}}
+MASKS = {"region": "face", "feather": 0.15, "person": 0, "hold": False}
 DETECT = {"fps": 25.0, "max_faces": 16, "min_size": 24.0, "min_confidence": 0.5, "smooth": True}
 
 
@@ -42,7 +43,7 @@ def test_the_frame_with_most_persons_is_shown_and_the_others_are_boxed_where_the
 
 def test_everybody_has_the_colour_that_draw_faces_gives():
     told = faces_ui.people(clip_of(*"x" * 16), 0)
-    assert [p["colour"] for p in told] == ["#" + bytes(COLOURS[i % len(COLOURS)]).hex() for i in range(16)]
+    assert [p["colour"] for p in told] == ["#" + bytes(c).hex() for c in COLOURS]
 
 
 @pytest.mark.parametrize(("height", "width"), [(8192, 4000), (30, 5000), (1, 8192), (100, 200)])
@@ -95,14 +96,36 @@ def test_a_job_of_detect_faces_alone_shows_who_is_where_and_a_cached_one_too(com
 
 
 @pytest.mark.host
+def test_one_with_nothing_to_look_at_is_marked_before_the_job_and_others_run(comfy):
+    alone = {"4": {"class_type": "TroupeDetectFaces", "inputs": DETECT}}
+    status, reply = comfy.submit(alone)
+    assert status == 400
+    (mistake,) = reply["node_errors"]["4"]["errors"]
+    assert mistake["details"] == (
+        "Nothing to look at: neither 'image' nor 'video' is connected. Connect one of them."
+    )
+    used = {**alone, "5": {"class_type": "TroupeFaceMasks", "inputs": {**MASKS, "faces": ["4", 0]}}}
+    used["6"] = {"class_type": "MaskPreview", "inputs": {"mask": ["5", 0]}}
+    status, reply = comfy.submit(used)
+    assert status == 400 and "Nothing to look at" in json.dumps(reply["node_errors"]["4"])
+    beside = {"1": EXAMPLE, "7": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
+    job = comfy.run({**alone, **beside})
+    assert job.status == "success" and "7" in job.history["outputs"]
+    assert (
+        comfy.run({"1": EXAMPLE, "4": {**alone["4"], "inputs": {**DETECT, "image": ["1", 0]}}}).status
+        == "success"
+    )
+
+
+@pytest.mark.host
 def test_a_huge_picture_is_shown_small_with_boxes_in_its_own_pixels(comfy):
     big = {
         "class_type": "ImageScale",
         "inputs": {
             "image": ["1", 0],
             "upscale_method": "bilinear",
-            "width": 3072,
-            "height": 1920,
+            "width": 4096,
+            "height": 2560,
             "crop": "disabled",
         },
     }
@@ -111,9 +134,12 @@ def test_a_huge_picture_is_shown_small_with_boxes_in_its_own_pixels(comfy):
         "2": big,
         "4": {"class_type": "TroupeDetectFaces", "inputs": {**DETECT, "image": ["2", 0]}},
     }
-    (entry,) = comfy.run(graph).history["outputs"]["4"]["troupe_faces"]
+    outputs = comfy.run(graph).history["outputs"]["4"]
+    (entry,) = outputs["troupe_faces"]
     from PIL import Image
 
     assert Image.open(comfy.path_of(entry["image"])).size == (768, 480)
-    assert (entry["width"], entry["height"]) == (3072, 1920)
-    assert max(p["box"][2] for p in entry["people"]) > 1536
+    assert (entry["width"], entry["height"]) == (4096, 2560)
+    assert max(p["box"][2] for p in entry["people"]) > 2048
+    (shown,) = outputs["images"]
+    assert Image.open(comfy.path_of(shown)).size == (2048, 1280)

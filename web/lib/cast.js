@@ -32,6 +32,12 @@ function detectBehind(place, type) {
   return null;
 }
 
+/** All Detect Faces, those that run before those that are muted or bypassed. */
+function detects() {
+  const all = graph.places(ofClass(DETECT));
+  return [...all.filter((each) => !graph.stopped(each)), ...all.filter(graph.stopped)];
+}
+
 /** The Detect Faces that looks at the picture which a renderer animates. */
 function detectOnPicture(place) {
   const picture = graph.sourceOf(place, "image");
@@ -40,7 +46,7 @@ function detectOnPicture(place) {
     const seen = graph.sourceOf({ node, path }, "image");
     return seen && same(seen, picture) && seen.slot === picture.slot;
   };
-  return graph.places(ofClass(DETECT)).find(looks) ?? null;
+  return detects().find(looks) ?? null;
 }
 
 /** The Detect Faces whose numbers a role means: the one wired to whoever takes the cast, else the one that looks at the
@@ -51,8 +57,8 @@ export function detectOf(role) {
     const found = ends.map(find).find(Boolean);
     if (found) return found;
   }
-  const all = graph.places(ofClass(DETECT));
-  return all.length === 1 ? all[0] : null;
+  const all = detects();
+  return all.length === 1 || (all.length && !graph.stopped(all[0]) && graph.stopped(all[1])) ? all[0] : null;
 }
 
 /** What a role says: {place, key, face, fixed, drive, strength, region}; `fixed` is the node that computes its face. */
@@ -72,16 +78,20 @@ export function describe(place) {
 
 const titleOf = (node) => node.title || node.type;
 
+/** Whether anything is wired for a Detect Faces to look at. */
+export const looksAtSomething = (detect) =>
+  ["image", "video", "face_landmarks"].some((name) => graph.sourceOf(detect, name));
+
 /** How many roles stand before one in its chain. */
 const depth = (place, steps = 0) => {
   const before = steps < 64 && graph.sourceOf(place, "cast");
   return before ? 1 + depth(before, steps + 1) : 0;
 };
 
-/** The roles that choose from the faces of one Detect Faces, in the order of their chain. */
+/** The roles that choose from the faces of one Detect Faces and are played, in the order of their chain. */
 export function rolesOf(detect) {
   const mine = graph.places(ofClass(ROLE)).filter((role) => {
-    const found = detectOf(role);
+    const found = graph.stopped(role) ? null : detectOf(role);
     return found && same(found, detect);
   });
   return mine.map((place) => [depth(place), place]).sort(([a], [b]) => a - b).map(([, place]) => describe(place));

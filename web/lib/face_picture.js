@@ -1,8 +1,9 @@
 // A picture with numbered boxes around its faces, one of which is picked with mouse or keyboard. Nothing happens on import.
 import { el, style, svg, theme } from "./dom.js";
+import { placeNames, placePlates } from "./marks.js";
 
 const SMALLEST_HIT = 28; // pixels: what a finger or a hurried mouse still meets
-const LETTER = 5.8; // pixels, the usual width of a letter of a mark
+const SMALL = 24; // pixels: boxes below get thinner lines
 const DIGITS_WAIT = 700; // milliseconds between the digits of one number
 
 const CSS = `
@@ -56,23 +57,6 @@ export function faceAt(boxes, x, y, least = SMALLEST_HIT) {
 export function typed(before, digit, count) {
   const together = before * 10 + digit;
   return together >= 1 && together <= count ? together : digit;
-}
-
-/** How wide the mark under a box may be before it meets the one under another. */
-function beside(box, boxes) {
-  const bottom = box.y + box.height;
-  const near = boxes.filter((other) => other !== box && Math.abs(other.y + other.height - bottom) < 20);
-  const middle = box.x + box.width / 2;
-  return Math.min(190, ...near.map((other) => Math.abs(other.x + other.width / 2 - middle)));
-}
-
-const cut = (text, letters) => (text.length > letters ? `${text.slice(0, Math.max(1, letters - 1))}…` : text);
-
-/** A name in one or two lines of so many letters. */
-function wrapped(text, letters) {
-  if (text.length <= letters) return [text];
-  const at = text.lastIndexOf(" ", letters);
-  return at > 0 ? [text.slice(0, at), cut(text.slice(at + 1), letters)] : [cut(text, letters)];
 }
 
 export class FacePicture {
@@ -130,11 +114,13 @@ export class FacePicture {
     });
     const focused = this.svg.contains(document.activeElement) ? document.activeElement.dataset.person : null;
     // Faces stand in the order of their numbers, for the Tab key; plates and names above all boxes, the chosen one's on top.
-    const last = [...this.#boxes].sort((a, b) => (a.person === this.#state.chosen) - (b.person === this.#state.chosen));
-    this.svg.replaceChildren(
-      ...this.#boxes.map((box) => this.#face(box)),
-      ...last.map((box) => this.#marks(box, width, height)),
-    );
+    const { chosen, labels } = this.#state;
+    const plates = placePlates(this.#boxes, { width, height }, chosen);
+    const names = placeNames(this.#boxes, plates, labels, { width, height }, chosen);
+    const marks = this.#boxes.map((box, index) => this.#marks(box, plates[index], names[box.person]));
+    const last = this.#boxes.findIndex((box) => box.person === chosen);
+    if (last >= 0) marks.push(...marks.splice(last, 1));
+    this.svg.replaceChildren(...this.#boxes.map((box) => this.#face(box)), ...marks);
     if (focused) this.#faceOf(focused)?.focus();
   }
 
@@ -144,7 +130,8 @@ export class FacePicture {
     const { chosen, labels, pickable, people } = this.#state;
     const isChosen = box.person === chosen;
     const told = [`Face ${box.person} of ${people.length}`, labels[box.person], box.elsewhere].filter(Boolean).join(", ");
-    const line = isChosen ? 4 : 2;
+    const small = Math.min(box.width, box.height) < SMALL;
+    const line = (isChosen ? 4 : 2) * (small ? 0.7 : 1);
     const frame = { x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 };
     return svg(
       "g",
@@ -160,8 +147,7 @@ export class FacePicture {
       svg("title", {}, told),
       svg("rect", { ...grown(frame, 5), class: "ring dark", "stroke-width": 5 }),
       svg("rect", { ...grown(frame, 5), class: "ring white", "stroke-width": 2 }),
-      svg("rect", { ...frame, class: "dark", "stroke-width": line + 3 }),
-      isChosen && svg("rect", { ...frame, style: `fill: ${this.#colour(box)}; fill-opacity: 0.14` }),
+      svg("rect", { ...frame, class: "dark", "stroke-width": line + (small ? 1.6 : 3) }),
       svg("rect", {
         ...frame,
         class: "glow",
@@ -175,31 +161,13 @@ export class FacePicture {
   #colour = (box) => (this.#state.old ? "#bbbbbb" : box.colour);
 
   /** The number, and whose part the face plays. */
-  #marks(box, width, height) {
+  #marks(box, plate, name) {
     const isChosen = box.person === this.#state.chosen;
-    const label = this.#state.labels[box.person];
     return svg(
       "g",
-      { class: "marks", "aria-hidden": "true", "data-person": box.person },
-      plate(box, isChosen ? `${box.person} ✓` : String(box.person), this.#colour(box), width),
-      label && this.#label(box, label, isChosen, width, height),
-    );
-  }
-
-  #label(box, label, isChosen, width, height) {
-    const room = Math.min(width, Math.max(box.width, beside(box, this.#boxes) - 4, isChosen ? 100 : 0));
-    const lines = wrapped(label, Math.floor((room - 8) / LETTER));
-    const long = Math.min(Math.max(...lines.map((line) => line.length)) * LETTER + 8, width);
-    const high = 3 + 13 * lines.length;
-    const x = Math.max(0, Math.min(box.x + box.width / 2 - long / 2, width - long));
-    const y = Math.min(box.y + box.height + 4, height - high);
-    const quiet = !isChosen && room < 52;
-    const place = (line, at) => svg("text", { x: x + long / 2, y: y + 12 + 13 * at, "text-anchor": "middle" }, line);
-    return svg(
-      "g",
-      { class: quiet ? "label quiet" : "label" },
-      svg("rect", { x, y, width: long, height: high, rx: 3 }),
-      lines.map(place),
+      { class: isChosen ? "marks chosen" : "marks", "aria-hidden": "true", "data-person": box.person },
+      numberPlate(plate, box.person, this.#colour(box), isChosen),
+      name && nameTag(name),
     );
   }
 
@@ -254,15 +222,25 @@ function grown({ x, y, width, height, rx }, by) {
   return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by, rx: rx + by };
 }
 
-/** The number on a plate of its colour: above the box, or inside where the picture ends. */
-function plate(box, text, colour, width) {
-  const long = text.length * 7.5 + 9;
-  const x = Math.max(1, Math.min(box.x - 1, width - long - 1));
-  const y = box.y >= 20 ? box.y - 19 : Math.max(1, box.y + 1);
+/** The number on a plate of its colour; that of the chosen face has a white rim, and a tick where there is room. */
+function numberPlate({ x, y, width, height, tick }, person, colour, isChosen) {
+  const plate = { x, y, width, height, rx: 3 };
+  const text = { x: x + width / 2, y: y + 13.5, "text-anchor": "middle", fill: ink(colour) };
   return svg(
     "g",
-    {},
-    svg("rect", { x, y, width: long, height: 18, rx: 3, style: `fill: ${colour}`, class: "dark", "stroke-width": 1.5 }),
-    svg("text", { x: x + long / 2, y: y + 13.5, "text-anchor": "middle", fill: ink(colour) }, text),
+    { class: "plate" },
+    isChosen && svg("rect", { ...grown(plate, 1), class: "dark", "stroke-width": 4 }),
+    svg("rect", { ...plate, style: `fill: ${colour}`, class: isChosen ? "white" : "dark", "stroke-width": 1.5 }),
+    svg("text", text, tick ? `${person} ✓` : String(person)),
+  );
+}
+
+function nameTag({ x, y, width, height, lines, quiet }) {
+  const place = (line, at) => svg("text", { x: x + width / 2, y: y + 12 + 13 * at, "text-anchor": "middle" }, line);
+  return svg(
+    "g",
+    { class: quiet ? "label quiet" : "label" },
+    svg("rect", { x, y, width, height, rx: 3 }),
+    lines.map(place),
   );
 }

@@ -39,6 +39,13 @@ export const executionId = ({ node, path }) => [...path, node].map((each) => eac
 /** The key of a place in `app.nodeOutputs`. */
 export const outputKey = ({ node, path }) => (path.length ? `${node.graph.id}:${node.id}` : String(node.id));
 
+/** What keeps a place from running: "muted" or "bypassed", itself or a subgraph it is in; null if nothing does. */
+export function stopped({ node, path }) {
+  const modes = [...path, node].map((each) => each.mode);
+  if (modes.includes(MUTED)) return "muted";
+  return modes.includes(BYPASSED) ? "bypassed" : null;
+}
+
 const sameName = (slots, name, index) => {
   const found = slots?.findIndex((slot) => slot.name === name) ?? -1;
   return found >= 0 ? found : index;
@@ -224,7 +231,7 @@ export async function queuePart(wanted) {
   const ids = wanted.map(executionId);
   const { output, workflow } = await app.graphToPrompt();
   const missing = ids.find((id) => !output[id]);
-  if (missing) throw new Error("This node is muted or bypassed");
+  if (missing) throw new Error("This node cannot run: it is muted or bypassed, or the subgraph it is in is");
   let reply;
   try {
     reply = await api.queuePrompt(-1, { output: partLeadingTo(output, ids), workflow });

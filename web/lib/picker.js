@@ -170,11 +170,18 @@ export class Picker {
 
   /** How things stand: {text, kind, button}, the first of what needs saying. */
   #notice(gone) {
-    const { detect, found, roles, own } = this.#model;
+    const { place, detect, found, roles, own } = this.#model;
+    if (this.ofRole && graph.stopped(place)) return { text: `This role is ${graph.stopped(place)}: nobody plays it.` };
     if (!detect) {
       return {
         text: "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.",
       };
+    }
+    const off = graph.stopped(detect);
+    if (off) return { text: this.ofRole ? `Detect Faces is ${off}.` : `This node is ${off}.` };
+    if (!cast.looksAtSomething(detect)) {
+      const who = this.ofRole ? "Detect Faces has nothing to look at: connect" : "Nothing to look at: connect";
+      return { text: `${who} a picture to its ‘image’ or a clip to its ‘video’.` };
     }
     if (this.findings.looking(detect)) return { text: "Looking for faces …", button: true };
     const failure = this.findings.failure(detect);
@@ -183,10 +190,8 @@ export class Picker {
     if (gone) return { text: "The picture is no longer there.", kind: "warning", button: true };
     if (this.#old) return { text: "The boxes are of an older picture.", kind: "warning", button: true };
     if (own?.fixed) return { text: `The face is set by ‘${own.fixed}’.` };
-    const missing = (this.ofRole ? [own] : roles).find((role) => typeof role?.face === "number" && !there(role, found));
-    if (missing) {
-      return { text: `Face ${missing.face} is not there: ${count(found.people)} found. Pick another.`, kind: "warning" };
-    }
+    const missing = (this.ofRole ? [own] : roles).find((role) => role && !role.fixed && !there(role, found));
+    if (missing) return { text: `${absence(missing, found)} Pick another.`, kind: "warning" };
     const twins = own && roles.filter((role) => role.face === own.face && role.key !== own.key);
     if (this.ofRole && twins.length) return { text: `Face ${own.face} also has ‘${twins[0].drive ?? "no drive"}’.` };
     if (this.ofRole) return { text: "" };
@@ -207,7 +212,8 @@ export class Picker {
   #row(role, own, found) {
     const colour = found?.people.find((each) => each.person === role.face)?.colour;
     const missing = found && !role.fixed && !there(role, found);
-    const how = [role.region, role.strength === undefined ? null : `× ${Number(role.strength.toFixed?.(2) ?? role.strength)}`];
+    const strength = Number.isFinite(role.strength) ? `× ${Number(role.strength.toFixed(2))}` : null;
+    const how = [role.region, strength];
     const drive = role.drive ?? "no drive yet";
     const face = role.fixed ? "?" : role.face;
     const words = [`Face ${face}${missing ? ", not there" : ""}`, drive, ...how].filter(Boolean).join(", ");
@@ -252,6 +258,12 @@ export class Picker {
 }
 
 const there = (role, found) => found.people.some((each) => each.person === role.face);
+
+/** Why a role's face cannot be played: it is not among those found, or, in a workflow of an older version, no number. */
+function absence({ face }, found) {
+  if (!Number.isInteger(face)) return `‘${face}’ is not the number of a face.`;
+  return `Face ${face} is not there: ${count(found.people)} found.`;
+}
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 

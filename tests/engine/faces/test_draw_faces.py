@@ -34,6 +34,15 @@ def test_each_thing_is_drawn_in_each_persons_colour_near_them(pair, what):
         assert (near == COLOURS[track.person - 1]).all(-1).sum() > 20
 
 
+def test_sixteen_persons_have_sixteen_colours_that_are_far_apart():
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    lab = rgb2lab(np.array(COLOURS, np.float64)[None] / 255)[0]
+    apart = deltaE_ciede2000(lab[:, None], lab[None]) + 99 * np.eye(len(COLOURS))
+    assert len(COLOURS) == 16
+    assert apart.min() > 19
+
+
 def test_gaps_and_tiny_pictures_are_fine(pair):
     from troupe.engine.faces.types import Faces, FaceTrack
 
