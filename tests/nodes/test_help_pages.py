@@ -1,4 +1,4 @@
-"""Every node has a help page that names each of its inputs and outputs; every input has a tooltip."""
+"""Every node has a help page with a picture that names each of its inputs and outputs; every input has a tooltip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "web" / "docs"
+PICTURES = DOCS / "pictures"
+IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]*)\)")
 NODES = json.loads((ROOT / "tests" / "nodes" / "object_info.json").read_text())
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 PLACES = (
@@ -122,3 +125,53 @@ def test_pages_name_only_nodes_and_inputs_that_exist(node):
     titles = {spec["display_name"]: spec["inputs"] for spec in NODES.values()}
     for title, name in re.findall(r"(?<!\*)\*([A-Z][\w ]+), (\w+)\*(?!\*)", page):
         assert title not in titles or name in titles[title], f"{title} has no {name}"
+
+
+def pages_of(node: str) -> list[Path]:
+    """The page that all languages fall back to, and those in other languages."""
+    return [DOCS / f"{node}.md", *sorted((DOCS / node).glob("*.md"))]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_page_begins_with_its_picture(node):
+    """In every language: after the first words, by a path that the editor and others resolve below ``web/docs``."""
+    for path in pages_of(node):
+        page = path.read_text("utf-8")
+        found = IMAGE.findall(page)
+        assert [place for _, place in found] == [f"pictures/{node}.webp"], path.name
+        alt = found[0][0]
+        assert len(alt) >= 15 and '"' not in alt and "<" not in alt, f"{path}: {alt!r}"
+        before = page.split("![", 1)[0]
+        assert len(before.strip().split("\n\n")) == 2 and "\n## " not in before, (
+            f"{path}: not below the first words"
+        )
+
+
+def test_one_picture_for_each_page_and_none_besides():
+    assert {p.name for p in PICTURES.iterdir()} == {f"{node}.webp" for node in NODES} | {"README.md"}
+    assert sum(p.stat().st_size for p in PICTURES.iterdir()) < 1_800_000
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_picture_is_small_and_fits_the_side_bar(node):
+    path = PICTURES / f"{node}.webp"
+    assert path.stat().st_size < 60_000
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.format == "WEBP" and picture.mode == "RGB", (
+            "a ground of its own: readable on any theme"
+        )
+        assert picture.width == 900 and 300 <= picture.height <= 1150
+        assert max(high - low for low, high in picture.getextrema()) > 100, "there is nothing in it"
+        assert not picture.getexif(), "nothing of the machine it was made on"
+
+
+def test_the_tool_makes_a_picture_for_each_node():
+    """The scenes are read, not run: that takes the engine a minute."""
+    text = "".join(p.read_text("utf-8") for p in sorted((ROOT / "tools").glob("help_*.py")))
+    scenes = [
+        n
+        for part in re.findall(r"^SCENES = \{(.*?)^\}", text, re.M | re.S)
+        for n in re.findall(r'"(\w+)":', part)
+    ]
+    assert sorted(scenes) == sorted(NODES)
