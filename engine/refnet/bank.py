@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,9 +18,13 @@ class Bank:
     Attributes:
         features: ``[rows, images, tokens, C]`` by path of the transformer block: what its first norm gave. One row serves
             all rows of a batch. Image 0 of a row is the portrait, the others are the frames before the clip.
+        in_turn: Which portrait a frame sees. False: its own row's. True: as Hallo's published code has it, where frame f
+            of row r sees that of row (r F + f) modulo the rows of the batch, so that every other conditional frame sees
+            the unconditional portrait.
     """
 
     features: dict[str, Tensor]
+    in_turn: bool = False
 
     @property
     def rows(self) -> int:
@@ -54,7 +58,7 @@ class Bank:
 
     def select(self, rows: Sequence[int]) -> Bank:
         """Some rows, in this order; a row may come more than once."""
-        return Bank({path: f[list(rows)] for path, f in self.features.items()})
+        return replace(self, features={path: f[list(rows)] for path, f in self.features.items()})
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Bank:
-        return Bank({path: f.to(device=device, dtype=dtype) for path, f in self.features.items()})
+        return replace(self, features={p: f.to(device=device, dtype=dtype) for p, f in self.features.items()})

@@ -40,10 +40,12 @@ class Call:
     masks: Mapping[str, Sequence[Tensor]] | None = None
     scales: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
-    def portrait(self, path: str) -> Tensor:
-        """``[rows, tokens, C]``."""
-        features = self.bank.portrait(path).to(self.time)
-        return features.expand(self.rows, -1, -1)
+    def portrait(self, path: str, rows: Sequence[int]) -> Tensor:
+        """What the frames of some rows see of it: ``[rows, tokens, C]``, or ``[rows * frames, tokens, C]``."""
+        features = self.bank.portrait(path).to(self.time).expand(self.rows, -1, -1)
+        if self.bank.in_turn and self.bank.rows > 1:
+            rows = [(row * self.frames + frame) % self.rows for row in rows for frame in range(self.frames)]
+        return features[list(rows)]
 
     def motion(self, path: str, tokens: int) -> Tensor | None:
         """``[rows, n, tokens, C]`` of the frames before the clip; None where there are none.

@@ -66,17 +66,15 @@ class SpatialBlock(nn.Module):
 
     def _look(self, normed: Tensor, call: Call) -> Tensor:
         """Self-attention; rows that read see the portrait's features beside their own."""
-        if call.bank is None or not any(call.reads):
+        reading = [i for i, reads in enumerate(call.reads) if reads]
+        if call.bank is None or not reading:
             return self.attn1(normed)
-        portrait = call.portrait(self.path)
-        if all(call.reads):
+        portrait = call.portrait(self.path, reading)
+        if len(reading) == call.rows:
             return self.attn1(normed, more=portrait)
         rows = normed.unflatten(0, (call.rows, call.frames))
-        reading = [i for i, reads in enumerate(call.reads) if reads]
         alone = [i for i, reads in enumerate(call.reads) if not reads]
         out = torch.empty_like(rows)
-        out[reading] = self.attn1(rows[reading].flatten(0, 1), more=portrait[reading]).unflatten(
-            0, (-1, call.frames)
-        )
-        out[alone] = self.attn1(rows[alone].flatten(0, 1)).unflatten(0, (-1, call.frames))
+        out[reading] = self.attn1(rows[reading].flatten(0, 1), more=portrait).view_as(rows[reading])
+        out[alone] = self.attn1(rows[alone].flatten(0, 1)).view_as(rows[alone])
         return out.flatten(0, 1)
