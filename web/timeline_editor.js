@@ -1,46 +1,52 @@
 // The tracks under the text of Motion from Timeline. The text widget's value is all there is to save: the editor reads it
 // whenever it changes and writes every change into it.
-import { app } from "/scripts/app.js";
-import { api } from "/scripts/api.js";
+import { app } from "../../scripts/app.js";
 import { el, style } from "./lib/dom.js";
-import { classOf, keepStep, passToCanvas, placeOf, root as rootGraph, setting, sourceOf, value } from "./lib/graph.js";
-import { addEntry, later, removeEntry, removeKey, addKey, setKeys, setLength } from "./lib/timeline_edit.js";
+import { keepStep, passToCanvas, placeOf, setting } from "./lib/graph.js";
+import { addWidget } from "./lib/mounts.js";
+import { addAll, addKey, removeAll, setKeys, setLength } from "./lib/timeline_edit.js";
 import { TimelineFields } from "./lib/timeline_fields.js";
-import { listen, thingOf } from "./lib/timeline_hands.js";
+import { listen } from "./lib/timeline_hands.js";
+import { hearClipboard, hearKeys } from "./lib/timeline_keys.js";
+import { keep, recall } from "./lib/timeline_memory.js";
 import { AddMenu } from "./lib/timeline_menu.js";
 import { showMistake } from "./lib/timeline_mistake.js";
 import { BEATS } from "./lib/timeline_names.js";
-import { untilOf } from "./lib/timeline_rules.js";
 import { sortOf } from "./lib/timeline_rows.js";
+import { LEAST, byEntry, clipOf, fresh, idsOf, joined, later, rounded, spanOf, thingOf } from "./lib/timeline_select.js";
+import { TimelineSound } from "./lib/timeline_sound.js";
 import { CSS, LABELS } from "./lib/timeline_style.js";
 import { parse } from "./lib/timeline_text.js";
 import { TimelineView } from "./lib/timeline_view.js";
-import { decode } from "./lib/waveform.js";
 
-const NODE = "TroupeMotionFromTimeline", HEIGHT = 300, WIDTH = 520, EVERY = 300;
+const NODE = "TroupeMotionFromTimeline", HEIGHT = 310, WIDTH = 560, EVERY = 300;
+const LONG = 100_000; // characters above which a text is read when its writer pauses
 const NOTHING = { form: "text", entries: [], settings: { idle: 1, seed: 0, fps: null, length: null }, duration: 0 };
 const editors = new Set();
-const looks = new Map(); // what was seen of a timeline, for the node that takes its place at undo
 
 class TimelineEditor {
   constructor(node) {
-    Object.assign(this, { node, text: null, doc: NOTHING, able: false, chosen: null, playhead: 0, start: 0, scale: 60, fitted: true, sound: null });
+    Object.assign(this, { node, text: null, doc: NOTHING, able: false, playhead: 0, start: 0, scale: 60, fitted: true });
+    Object.assign(this, { selection: new Set(), chosen: null, kept: new Set(), band: null });
     this.view = new TimelineView();
+    this.heard = new TimelineSound(node, () => this.draw());
     this.menu = new AddMenu((name) => this.add(name), () => this.buttons.add.focus({ preventScroll: true }));
     this.mistake = el("div", { class: "mistake", hidden: true, role: "alert", onclick: () => this.showInText() });
-    this.fields = new TimelineFields((fields) => this.setFields(fields), (seconds) => this.commit(setLength(this.text, this.doc, seconds)));
+    this.fields = new TimelineFields((edits) => this.commit(setKeys(this.text, this.doc, edits)),
+      (seconds) => this.commit(setLength(this.text, this.doc, seconds)), () => this.view.focus(this.chosen));
     this.root = el("div", { class: "troupe-timeline", tabindex: -1, role: "group", "aria-label": "Timeline", "data-capture-wheel": "true" },
-      this.bar(), this.mistake, this.view.ruler, this.view.scroll, this.view.wave, this.fields.root, this.menu.root);
+      this.tools(), this.mistake, this.view.ruler, this.view.scroll, this.view.bar, this.view.wave, this.fields.root, this.menu.root);
     this.root.addEventListener("keyup", () => this.settle());
     this.root.addEventListener("focusout", () => (this.left = performance.now()));
     this.root.addEventListener("pointerdown", (event) => event.button === 0 && event.stopPropagation());
     listen(this);
+    hearKeys(this);
     passToCanvas(this.root);
-    this.size = new ResizeObserver(() => this.root.isConnected && this.draw());
+    this.size = new ResizeObserver(() => this.shown());
     this.size.observe(this.root);
   }
 
-  bar() {
+  tools() {
     const button = (label, said, onclick) => el("button", { type: "button", title: said, "aria-label": said, onclick }, label);
     const command = (id) => () => app.extensionManager.command.execute(id);
     this.buttons = {
@@ -49,8 +55,8 @@ class TimelineEditor {
       remove: button("✕", "Delete (Delete key)", () => this.remove()),
       undo: button("↶", "Undo (Ctrl+Z)", command("Comfy.Undo")),
       redo: button("↷", "Redo (Ctrl+Shift+Z)", command("Comfy.Redo")),
-      out: button("−", "Show more time (Alt and the wheel)", () => this.zoom(this.scale / 1.4)),
-      near: button("+", "Show less time (Alt and the wheel)", () => this.zoom(this.scale * 1.4)),
+      out: button("−", "Show more time (- key, or Alt and the wheel)", () => this.zoom(this.scale / 1.4)),
+      near: button("+", "Show less time (+ key, or Alt and the wheel)", () => this.zoom(this.scale * 1.4)),
       fit: button("Fit", "Show all of it", () => this.fit()),
     };
     const { add, duplicate, remove, undo, redo, out, near, fit } = this.buttons;
@@ -67,16 +73,28 @@ class TimelineEditor {
     return place ? setting(place, "timeline") : { widget };
   }
 
+  /** Looks whether anything has changed, now that it is on screen. */
+  shown() {
+    if (!this.root.isConnected) return;
+    this.sync();
+    recall(this);
+    this.draw();
+  }
+
   /** Reads the text again, if it is another one. */
   sync() {
     const { widget, fixed } = this.source;
     const text = fixed ? null : String(widget?.value ?? "");
     const asked = Number(this.node.widgets?.find((each) => each.name === "seconds")?.value) || 0;
-    if (text !== this.text || Boolean(fixed) !== this.wired || asked !== this.asked) {
+    const paused = this.seen === text || (text?.length ?? 0) < LONG || this.text === null;
+    this.seen = text;
+    if (paused && (text !== this.text || Boolean(fixed) !== this.wired || asked !== this.asked)) {
       Object.assign(this, { wired: Boolean(fixed), asked });
+      const before = this.doc;
       this.read(text);
+      this.forget(before);
     }
-    this.hear();
+    this.heard.hear();
   }
 
   read(text) {
@@ -86,15 +104,20 @@ class TimelineEditor {
       this.doc = text === null ? NOTHING : parse(text);
     } catch (caught) {
       if (!caught.what) throw caught;
-      if (caught.what === "The timeline is empty") this.doc = NOTHING;
+      if (caught.what === "The timeline is empty") this.doc = caught.doc ?? NOTHING;
       error = caught;
     }
-    const empty = error && this.doc === NOTHING;
-    this.able = text !== null && (!error || (empty && !text.trimStart().startsWith("{")));
+    this.able = text !== null && (!error || error.what === "The timeline is empty");
     this.error = error;
     showMistake(this.mistake, text, this.wired ? null : error, this.wired);
     this.root.classList.toggle("stale", !this.able);
     this.draw();
+  }
+
+  /** What is selected stays so only if it still is what it was, after somebody else changed the text. */
+  forget(before) {
+    const same = (id) => thingOf(this.doc, id)?.entry.name === thingOf(before, id)?.entry.name;
+    if (before !== this.doc && before !== NOTHING) this.choose([...this.selection].filter(same));
   }
 
   /** Writes a text while something is still moving. */
@@ -109,10 +132,10 @@ class TimelineEditor {
     this.node.onWidgetChanged?.("timeline", text, before, widget);
   }
 
-  /** Writes a text as one step of undo; `chosen` is what is selected then. */
-  commit(text, chosen = this.chosen) {
-    this.chosen = chosen;
+  /** Writes a text as one step of undo; `ids` is what is selected then. */
+  commit(text, ids = [...this.selection]) {
     this.preview(text);
+    this.choose(ids, ids.includes(this.chosen) ? this.chosen : undefined);
     this.pending = false;
     keepStep();
   }
@@ -130,66 +153,70 @@ class TimelineEditor {
 
   // --- what users do -------------------------------------------------------------------------------------------
 
+  /** What is selected, in the order of the text; `thing` is the one with the focus. */
+  get things() {
+    const things = [...this.selection].map((id) => thingOf(this.doc, id)).filter(Boolean);
+    return things.sort((a, b) => a.index - b.index || a.at - b.at);
+  }
+
   get thing() {
     return thingOf(this.doc, this.chosen);
   }
 
-  choose(id) {
-    this.chosen = id;
+  choose(ids, lead = ids.at(-1) ?? null) {
+    this.selection = new Set(ids);
+    this.chosen = this.selection.has(lead) ? lead : (ids.at(-1) ?? null);
     this.draw();
   }
 
   add(name) {
-    const start = this.playhead, sort = sortOf(name);
-    const high = ["x", "y", "z"].includes(name) ? 0.1 : sort === "turn" ? 8 : 0.6;
-    const key = (start, value, end = null) => ({ start, value, end, curve: "ease_in_out", attack: null, release: null });
-    const keyed = sort === "turn" || sort === "channel";
-    const keys = keyed ? [key(start, 0), key(start + 0.5, high), key(start + 1, 0)] : [key(start, name in BEATS ? 1 : 0.8, name in BEATS ? null : start + 2)];
-    const text = addEntry(this.text ?? "", this.doc, { kind: keyed ? "track" : "item", name, keys });
-    this.commit(text, this.chosen);
-    this.pick((entry) => entry.name === name && entry.keys[0].start === Number(start.toFixed(3)), keyed ? 1 : 0);
+    this.put([fresh(name, sortOf(name), this.playhead, name in BEATS)], this.playhead, null);
   }
 
-  /** Selects the last entry that fits, and shows it. */
-  pick(fits, at = 0) {
-    const index = this.doc.entries.findLastIndex((entry) => entry.keys && fits(entry));
-    if (index < 0) return;
-    this.choose(`${index}.${at}`);
-    this.view.reveal(index);
+  /** Puts entries in, the first at a time, and selects them; behind `after`, if that is said. */
+  put(clip, time, after = this.things.at(-1)?.entry ?? null) {
+    const there = later(clip, time - spanOf(clip)[0]), { entries, edits, keys } = joined(this.doc, there);
+    const text = addAll(this.text ?? "", this.doc, entries, after, { edits, keys });
+    this.commit(text);
+    const ids = idsOf(this.doc, there);
+    // Of keys that are new, the one in the middle is what one wants to lead at once.
+    this.choose(clip.length === 1 && clip[0].kind === "track" && ids.length === 3 && !after ? [ids[1]] : ids);
+    this.showChosen();
+  }
+
+  showChosen() {
+    const { thing } = this;
+    if (!thing) return this.root.focus({ preventScroll: true });
+    const { start } = thing.key;
+    if (!this.fitted && (start < this.start || start > this.start + this.span)) this.look(start - this.span / 4, this.scale);
+    this.view.reveal(thing.index);
     this.view.focus(this.chosen);
   }
 
+  /** Copies behind what is selected; a key alone between itself and the next. */
   duplicate() {
-    const { thing } = this;
-    if (!thing || !this.able) return;
-    const { entry, key, at } = thing;
-    if (entry.kind === "track") {
-      const next = entry.keys[at + 1], start = Number((next ? (key.start + next.start) / 2 : key.start + 0.5).toFixed(3));
-      if (next && next.start - key.start < 0.05) return;
-      this.commit(addKey(this.text, this.doc, entry, { ...key, start }), `${thing.index}.${at + 1}`);
-    } else {
-      const seconds = Number((untilOf(entry.name, key) - key.start).toFixed(3));
-      this.commit(addEntry(this.text, this.doc, later(entry, seconds), entry));
-      const start = Number((key.start + seconds).toFixed(3));
-      this.pick((each) => each.name === entry.name && each.keys[0].start === start);
+    const { things } = this;
+    if (!things.length || !this.able) return;
+    const [{ entry, key, at, index }] = things;
+    if (things.length > 1 || entry.kind === "item") {
+      const clip = clipOf(things), [first, last] = spanOf(clip);
+      return this.put(clip, last > first + LEAST && entry.kind === "item" ? last : last + 0.5);
     }
+    const next = entry.keys[at + 1], start = rounded(next ? (key.start + next.start) / 2 : key.start + 0.5);
+    if (next && next.start - key.start < 2 * LEAST) return;
+    this.commit(addKey(this.text, this.doc, entry, { ...key, start }), [`${index}.${at + 1}`]);
     this.view.focus(this.chosen);
   }
 
   remove() {
-    const { thing } = this;
-    if (!thing || !this.able) return;
-    const { entry, at, index } = thing;
-    const only = entry.kind === "item" || entry.keys.length === 1;
-    const text = only ? removeEntry(this.text, this.doc, entry) : removeKey(this.text, this.doc, entry, at);
-    this.commit(text, only ? null : `${index}.${Math.max(at - 1, 0)}`);
+    const { things } = this;
+    if (!things.length || !this.able) return;
+    const [{ entry, at, index }] = things, gone = byEntry(things);
+    const stays = gone.size === 1 && entry.keys.length > gone.get(entry).size;
+    this.kept.clear();
+    this.commit(removeAll(this.text, this.doc, gone), stays ? [`${index}.${Math.max(at - 1, 0)}`] : []);
     if (this.chosen) this.view.focus(this.chosen);
     else this.root.focus({ preventScroll: true });
-  }
-
-  setFields(fields) {
-    const { thing } = this;
-    if (thing && this.able) this.commit(setKeys(this.text, this.doc, [{ entry: thing.entry, key: thing.key, fields }]));
   }
 
   /** Puts the cursor where the mistake is. */
@@ -204,27 +231,38 @@ class TimelineEditor {
 
   // --- what is seen --------------------------------------------------------------------------------------------
 
+  get sound() {
+    return this.heard.now;
+  }
+
   /** Seconds of the motion, as the node will make it. */
   get seconds() {
     const { settings, duration } = this.doc;
     return this.asked || (settings.length ?? this.sound?.seconds ?? duration);
   }
 
-  setPlayhead(time) {
+  /** Seconds in sight. */
+  get span() {
+    return (this.view.width - LABELS) / this.scale;
+  }
+
+  /** With `follow`, the view goes along. */
+  setPlayhead(time, follow = false) {
     this.playhead = time;
-    this.draw();
+    const outside = time < this.start || time > this.start + this.span;
+    if (follow && outside && !this.fitted) this.look(time - this.span / 2, this.scale);
+    else this.draw();
   }
 
   look(start, scale) {
-    const seen = (this.view.width - LABELS) / scale;
     this.fitted = false;
     this.scale = scale;
-    this.start = Math.max(0, Math.min(start, Math.max(this.seconds, this.doc.duration) + 2 - seen / 4));
+    this.start = Math.max(0, Math.min(start, Math.max(this.seconds, this.doc.duration) + 2 - this.span / 4));
     this.draw();
   }
 
   zoom(scale, around = this.view.time(LABELS + (this.view.width - LABELS) / 2)) {
-    const next = Math.min(Math.max(scale, 2), 1200);
+    const next = Math.min(Math.max(scale, this.least), 1200);
     this.look(around - (around - this.start) * (this.scale / next), next);
   }
 
@@ -233,87 +271,22 @@ class TimelineEditor {
     this.draw();
   }
 
+  /** Pixels a second at which all is in sight. */
+  get least() {
+    const most = Math.max(this.seconds || 5, this.doc.duration, this.playhead);
+    return (this.view.width - LABELS) / (most * 1.06 + 0.1);
+  }
+
   draw() {
     const seconds = this.seconds || 5, { view } = this;
-    if (this.fitted && !view.frozen && view.scroll.clientWidth) {
-      this.start = 0;
-      this.scale = Math.max((view.width - LABELS) / (Math.max(seconds, this.doc.duration, this.playhead) * 1.06 + 0.1), 2);
-    }
-    if (!this.thing) this.chosen = null;
-    view.draw({ doc: this.doc, seconds, sound: this.sound, chosen: this.chosen, playhead: this.playhead, start: this.start, scale: this.scale });
-    this.fields.show(this.thing, this.doc, seconds, this.able);
-    for (const name of ["duplicate", "remove"]) this.buttons[name].disabled = !this.thing || !this.able;
+    if (this.fitted && !view.frozen && view.scroll.clientWidth) Object.assign(this, { start: 0, scale: this.least });
+    const { doc, sound, band, playhead, start, scale } = this;
+    for (const id of this.selection) if (!thingOf(doc, id)) this.selection.delete(id);
+    if (!this.selection.has(this.chosen)) this.chosen = [...this.selection].at(-1) ?? null;
+    view.draw({ doc, seconds, sound, selection: this.selection, lead: this.chosen, band, playhead, start, scale });
+    this.fields.show(this.things, doc, seconds, this.able);
+    for (const name of ["duplicate", "remove"]) this.buttons[name].disabled = !this.selection.size || !this.able;
     this.buttons.add.disabled = !this.able;
-  }
-
-  /** How it was looked at survives undo, which makes all nodes anew. */
-  get key() {
-    return `${rootGraph()?.id}/${this.node.graph?.id}/${this.node.id}`;
-  }
-
-  keep() {
-    const { chosen, playhead, start, scale, fitted, key } = this;
-    // Undo may take the element away before it takes the node.
-    const here = document.activeElement;
-    const focused = this.root.contains(here) || (here === document.body && performance.now() - (this.left ?? -1e9) < 500);
-    const look = { chosen, playhead, start, scale, fitted, focused, shown: this.root, scrolled: this.view.scroll.scrollTop };
-    looks.set(key, look);
-    setTimeout(() => Object.assign(look, { focused: false, shown: null }), 3000); // no longer the same moment
-    if (looks.size > 50) looks.delete(looks.keys().next().value);
-  }
-
-  recall() {
-    if (this.recalled || !this.node.graph || this.node.id < 0) return;
-    this.recalled = true;
-    const { focused, shown, scrolled, ...look } = looks.get(this.key) ?? {};
-    Object.assign(this, look);
-    this.draw();
-    if (!shown) return;
-    const again = (tries) => {
-      // Nodes 2.0 of older editors keeps showing what belonged to the node that is gone.
-      if (tries < 18 && !this.root.isConnected && shown.isConnected) shown.replaceWith(this.root);
-      if (this.root.isConnected) {
-        this.draw(); // now it has a width
-        this.view.scroll.scrollTop = scrolled;
-        if (!focused) return;
-        this.root.focus({ preventScroll: true });
-        if (this.chosen) this.view.focus(this.chosen);
-      } else if (tries) setTimeout(() => again(tries - 1), 50);
-    };
-    again(20);
-  }
-
-  // --- sound ---------------------------------------------------------------------------------------------------
-
-  /** Looks what is wired to `audio`. */
-  hear() {
-    const link = this.node.inputs?.find((input) => input.name === "audio")?.link ?? null;
-    const place = link === null ? null : placeOf(this.node);
-    const from = place && sourceOf(place, "audio");
-    const file = from && classOf(from.node) === "LoadAudio" ? value(from, "audio") : null;
-    const heard = from ? (file ?? "run") : null;
-    if (heard === this.heard) return;
-    this.heard = heard;
-    this.sound = heard === "run" ? (this.ran ?? null) : null;
-    if (file) {
-      const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(file), cut = path.lastIndexOf("/");
-      const asked = new URLSearchParams({ filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)), type: type ?? "input" });
-      decode(api.apiURL(`/view?${asked}`)).then((sound) => {
-        if (this.heard !== file) return;
-        this.sound = sound ?? this.ran ?? null;
-        this.draw();
-      });
-    }
-    this.draw();
-  }
-
-  /** What a run left: the peaks of whatever is wired. */
-  show(output) {
-    const [ran] = output?.troupe_audio ?? [];
-    if (!ran?.peaks?.length) return;
-    this.ran = ran;
-    if (!this.sound || this.heard === "run") this.sound = ran;
-    this.draw();
   }
 }
 
@@ -335,15 +308,16 @@ app.registerExtension({
       for (const editor of editors) {
         if (!editor.root.isConnected) continue;
         editor.sync();
-        editor.recall();
+        recall(editor);
       }
     }, EVERY);
+    hearClipboard(() => [...editors].find((editor) => editor.root.contains(document.activeElement)));
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (nodeData.name !== NODE) return;
     chain(nodeType.prototype, "onExecuted", function (output) {
-      this.troupeTimeline?.show(output);
+      this.troupeTimeline?.heard.show(output);
     });
   },
 
@@ -352,8 +326,7 @@ app.registerExtension({
     style("troupe-timeline", CSS);
     const editor = new TimelineEditor(node), text = node.widgets?.find((widget) => widget.name === "timeline");
     node.troupeTimeline = editor;
-    const widget = node.addDOMWidget("tracks", "troupe_timeline", editor.root, { serialize: false, hideOnZoom: false, getMinHeight: () => HEIGHT });
-    widget.serialize = false; // nothing of it in the workflow: the text is all
+    addWidget(node, "tracks", "troupe_timeline", editor.root, { hideOnZoom: false, getMinHeight: () => HEIGHT });
     if (text) chain(text, "callback", () => editor.sync());
     chain(node, "onAdded", () => {
       editors.add(editor);
@@ -362,7 +335,7 @@ app.registerExtension({
     chain(node, "onConfigure", () => editor.sync());
     chain(node, "onConnectionsChange", () => queueMicrotask(() => editor.sync()));
     chain(node, "onRemoved", () => {
-      if (editors.delete(editor)) editor.keep();
+      if (editors.delete(editor)) keep(editor);
       editor.size.disconnect();
     });
     editors.add(editor);
@@ -375,7 +348,7 @@ app.registerExtension({
     const editor = node.troupeTimeline;
     if (!editor) return;
     editor.sync();
-    editor.recall();
-    editor.show(app.nodeOutputs?.[node.id]);
+    recall(editor);
+    editor.heard.show(app.nodeOutputs?.[node.id]);
   },
 });

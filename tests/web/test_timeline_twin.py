@@ -1,15 +1,11 @@
 """The editor's reader of timelines (``web/lib``) says what the engine's says: the same tracks or the same mistake at the
 same place; and its changes touch what they are meant to and nothing else.
-
-Runs the modules in Node.js, or in headless Chromium where that is not installed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,21 +21,6 @@ from troupe.engine.motion.presets import ALIASES, EXPRESSIONS, PRESETS, resolve_
 from troupe.engine.motion.timeline import Timeline
 
 ROOT = Path(__file__).resolve().parents[2]
-LIB = ROOT / "web" / "lib"
-MODULES = {
-    "text": "timeline_text.js", "edit": "timeline_edit.js", "names": "timeline_names.js", "shape": "timeline_shape.js",
-}  # fmt: skip
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LOOP = """
-import readline from "node:readline";
-const rl = readline.createInterface({input: process.stdin});
-for await (const line of rl) {
-  const [body, argument] = JSON.parse(line);
-  let answer;
-  try { answer = {out: await new Function("m", "a", body)(m, argument)}; } catch (e) { answer = {thrown: String(e.stack)}; }
-  process.stdout.write(JSON.stringify(answer) + "\\n");
-}
-"""
 READ = """
 const plain = ({name, keys}) => ({name, keys: keys.map(k => [k.value, k.start, k.end, k.curve, k.attack, k.release])});
 try {
@@ -68,71 +49,13 @@ for (const [what, pick, which, number] of edits) {
     now = m.edit.addKey(now, doc, entry, {start: number, value: number / 2, curve: "linear"});
   if (what === "unkey" && entry && all.length > 1) now = m.edit.removeKey(now, doc, entry, at);
   if (what === "remove" && all.length > 1) now = m.edit.removeEntry(now, doc, entry);
-  if (what === "copy" && entry) now = m.edit.addEntry(now, doc, m.edit.later(entry, number), entry);
+  if (what === "copy" && entry) now = m.edit.addEntry(now, doc, m.select.later([entry], number)[0], entry);
   if (what === "add") now = m.edit.addEntry(now, doc, {kind: which % 2 ? "item" : "track", name: "jawOpen",
     keys: [{value: number, start: number, end: which % 2 ? number + 2 : null, curve: "ease_in", attack: null, release: null}]});
   log.push([what, entry && all.indexOf(entry), at, number, before, now]);
 }
 return log;
 """
-
-
-class Node:
-    """The modules in Node.js, one process for all calls."""
-
-    def __init__(self, folder: Path):
-        (folder / "package.json").write_text('{"type": "module"}')
-        for path in LIB.glob("timeline_*.js"):
-            shutil.copy(path, folder)
-        imports = "".join(f'import * as {k} from "./{v}";\n' for k, v in MODULES.items())
-        (folder / "loop.js").write_text(f"{imports}const m = {{{', '.join(MODULES)}}};\n{LOOP}")
-        self.process = subprocess.Popen(
-            ["node", str(folder / "loop.js")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def __call__(self, body: str, argument: object):
-        self.process.stdin.write(json.dumps([body, argument]) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert "thrown" not in answer, f"{argument!r}: {answer}"
-        return answer.get("out")
-
-
-@pytest.fixture(scope="module")
-def js(tmp_path_factory):
-    """Calls a function body of ``m`` (the modules by name) and ``a`` (its argument)."""
-    if shutil.which("node"):
-        node = Node(tmp_path_factory.mktemp("modules"))
-        yield node
-        node.process.stdin.close()
-        node.process.wait(10)
-        return
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="neither Node.js nor Playwright is installed"
-    )
-    if not CHROMIUM:
-        pytest.skip("neither Node.js nor chromium was found")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-
-        def serve(route):
-            path = LIB / route.request.url.rsplit("/", 1)[1]
-            kind = "text/javascript" if path.suffix == ".js" else "text/html"
-            route.fulfill(
-                body=path.read_text() if path.suffix == ".js" else "<html></html>", content_type=kind
-            )
-
-        page.route("http://troupe.test/**", serve)
-        page.goto("http://troupe.test/page")
-        pairs = ", ".join(f'{k}: await import("/{v}")' for k, v in MODULES.items())
-        page.evaluate(f"async () => {{ window.m = {{{pairs}}}; }}")
-        yield lambda body, argument: page.evaluate(f"a => {{ {body} }}", argument)
-        browser.close()
 
 
 def engine(text: str) -> dict:

@@ -235,11 +235,3 @@ export function setLength(text, doc, seconds) {
   }
   return splice(text, [additionToText(text, [`length ${put}`], null)]);
 }
-
-/** A copy of an entry, `seconds` later. */
-export function later(entry, seconds) {
-  const keys = entry.keys.map(({ value, start, end, curve, attack, release }) => ({
-    value, start: start + seconds, end: end === null ? null : end + seconds, curve, attack, release,
-  }));
-  return { kind: entry.kind, name: entry.name, keys };
-}

@@ -1,81 +1,122 @@
 // The fields of what is selected in a timeline, and its length.
 import { el } from "./dom.js";
-import { CURVES, rangeOf } from "./timeline_names.js";
+import { BEATS, CURVES, rangeOf } from "./timeline_names.js";
 import { short, untilOf } from "./timeline_rules.js";
 import { stepsOf } from "./timeline_rows.js";
+import { LEAST, clamp, edit, moved, rounded } from "./timeline_select.js";
+
+const HINT = "Click a block or a key, or Tab to it; Shift-click or drag a box for several. Double-click a line for a new key.";
+const LONGEST = 60; // seconds of a rise or fall
+
+const same = (values) => (values.every((value) => value === values[0]) ? values[0] : null);
 
 export class TimelineFields {
-  /** `root` and `lengthLabel` are to be placed. `changed(fields)` and `lengthened(seconds or null)` are called when the user is done with a field. */
-  constructor(changed, lengthened) {
-    const number = (step, done) => {
-      const input = el("input", { type: "number", step });
-      input.addEventListener("change", () => {
-        const given = Number(input.value);
-        if (input.value !== "" && Number.isFinite(given)) done(given);
-        else this.again();
-      });
-      return input;
-    };
-    this.value = number(0.05, (value) => this.put({ value: Math.min(Math.max(value, this.range.low), this.range.high) }));
-    this.start = number(0.1, (start) => this.put(this.starting(start)));
-    this.end = number(0.1, (end) => this.put({ end: Math.min(Math.max(end, this.thing.key.start + 0.01), 3600) }));
-    this.curve = el("select", {}, ...CURVES.map((curve) => el("option", { value: curve }, curve)));
-    this.curve.addEventListener("change", () => this.put({ curve: this.curve.value }));
+  /** `root` and `lengthLabel` are to be placed. `changed(edits)` and `lengthened(seconds or null)` are called when the user is
+   *  done with a field, `left()` when Escape leads back to the tracks. */
+  constructor(changed, lengthened, left) {
+    Object.assign(this, { changed, lengthened, leave: left });
+    this.value = this.number(0.05, (value) => this.things.flatMap((thing) => edit(thing, { value: this.fit(thing, value) })));
+    this.start = this.number(0.1, (start) => this.begin(start));
+    this.end = this.number(0.1, (end) => this.things.flatMap((thing) => edit(thing, { end: rounded(Math.max(end, thing.key.start + LEAST)) })));
+    const ramp = (what) => this.number(0.05, (seconds) =>
+      this.things.flatMap((thing) => edit(thing, { [what]: seconds === null ? null : clamp(seconds, 0, LONGEST) })), true);
+    this.attack = ramp("attack");
+    this.release = ramp("release");
+    this.curve = el("select", {}, el("option", { value: "", disabled: true, hidden: true }, "various"),
+      ...CURVES.map((curve) => el("option", { value: curve }, curve.replaceAll("_", " "))));
+    this.curve.addEventListener("change", () => this.done(this.things.flatMap((thing) => edit(thing, { curve: this.curve.value }))));
     this.length = el("input", { type: "number", min: 0, max: 3600, step: 0.5 });
-    this.length.addEventListener("change", () => {
-      const given = Number(this.length.value);
-      if (this.length.value === "") lengthened(null);
-      else if (given > 0 && given <= 3600) lengthened(given);
-      else this.again();
-    });
-    this.changed = changed;
+    this.length.addEventListener("change", () => this.lengthen());
     this.name = el("b");
-    const label = (text, input) => el("label", {}, text, input);
-    this.labels = { value: label("Value", this.value), start: label("Start", this.start), end: label("End", this.end), curve: label("Curve", this.curve) };
-    this.hint = el("span", { class: "hint" }, "Click a block or a key, or Tab to it. Double-click a line for a new key.");
-    this.lengthLabel = label("Length", this.length);
-    this.lengthLabel.title = "Seconds of the motion, written into the text. Empty: as long as the sound or the directions.";
+    const label = (text, input, title) => el("label", { title }, text, input);
+    this.labels = {
+      value: label("Value", this.value, "Strength from 0 to 1; degrees or eye distances for the head"),
+      start: label("Start", this.start, "Seconds"), end: label("End", this.end, "Seconds"),
+      curve: label("Curve", this.curve, "How it comes"),
+      attack: label("Attack", this.attack, "Seconds in which it comes. Empty: 0.35, or less if it is short"),
+      release: label("Release", this.release, "Seconds in which it goes. Empty: 0.35, or less if it is short"),
+    };
+    this.hint = el("span", { class: "hint", title: HINT }, HINT);
+    this.lengthLabel = label("Length", this.length, "Seconds of the motion, written into the text. Empty: as long as the sound or the directions.");
     this.root = el("div", { class: "bar fields" }, this.hint, this.name, ...Object.values(this.labels));
   }
 
-  put(fields) {
-    if (!this.thing) return;
-    const known = Object.entries(fields).every(([what, value]) => this.thing.key[what] === value);
-    if (known) this.again();
-    else this.changed(fields);
+  /** A field; `edits(number)` says what it changes. With `optional`, it may be empty: null. */
+  number(step, edits, optional = false) {
+    const input = el("input", { type: "number", step });
+    input.addEventListener("change", () => {
+      const given = input.value === "" ? null : Number(input.value);
+      if (given === null ? optional && !input.validity.badInput : Number.isFinite(given)) this.done(edits(given));
+      else this.again();
+    });
+    return input;
   }
 
-  /** A start that stays before the end, and between the keys beside it. */
-  starting(start) {
-    const { entry, key, at } = this.thing;
-    const low = entry.keys[at - 1] ? entry.keys[at - 1].start + 0.01 : 0;
-    const high = entry.keys[at + 1] ? entry.keys[at + 1].start - 0.01 : key.end === null ? 3600 : key.end - 0.01;
-    return { start: Math.min(Math.max(start, low), high) };
+  fit({ entry }, value) {
+    const { low, high } = rangeOf(entry.name);
+    return clamp(value, low, high);
+  }
+
+  /** All of it moves so that the first begins at a time; a thing alone keeps its end. */
+  begin(start) {
+    const { things } = this, first = things.reduce((least, { key }) => Math.min(least, key.start), Infinity);
+    const [{ entry, key }] = things;
+    if (things.length > 1 || entry.kind === "track") return moved(things, start - first);
+    const last = key.end === null ? 3600 : key.end - LEAST;
+    return edit(things[0], { start: rounded(clamp(start, 0, last)) });
+  }
+
+  lengthen() {
+    const given = Number(this.length.value);
+    if (this.length.value === "" && !this.length.validity.badInput) this.lengthened(null);
+    else if (given > 0 && given <= 3600) this.lengthened(given);
+    else this.again();
+  }
+
+  done(edits) {
+    if (edits.length) this.changed(edits);
+    else this.again();
   }
 
   /** Shows what is there again, after something was typed that cannot be. */
   again() {
-    this.show(this.thing, this.doc, this.seconds, this.able);
+    this.show(this.things, this.doc, this.seconds, this.able);
   }
 
-  show(thing, doc, seconds, able) {
-    Object.assign(this, { thing, doc, seconds, able });
-    for (const part of [this.name, ...Object.values(this.labels)]) part.style.display = thing ? "" : "none";
-    this.hint.style.display = thing ? "none" : "";
-    for (const input of [this.value, this.start, this.end, this.curve, this.length]) input.disabled = !able;
+  /** To the value, to be typed. */
+  focus() {
+    this.value.focus({ preventScroll: true });
+    this.value.select();
+  }
+
+  show(things, doc, seconds, able) {
+    Object.assign(this, { things, doc, seconds, able });
+    const there = (part, is) => (part.style.display = is ? "" : "none");
+    for (const part of [this.name, ...Object.values(this.labels)]) there(part, things.length);
+    there(this.hint, !things.length);
+    for (const input of [this.value, this.start, this.end, this.curve, this.attack, this.release, this.length]) input.disabled = !able;
     this.length.value = doc.settings.length === null ? "" : short(doc.settings.length);
-    this.length.placeholder = `${short(Number(seconds.toFixed(2)))}`;
-    if (!thing) return;
-    const { entry, key } = thing;
-    this.range = rangeOf(entry.name);
-    Object.assign(this.value, { min: this.range.low, max: this.range.high, step: stepsOf(entry.name).step });
-    this.name.textContent = entry.name;
-    this.name.title = entry.name;
-    this.value.value = short(key.value);
-    this.start.value = short(key.start);
-    this.end.value = short(untilOf(entry.name, key));
-    this.curve.value = key.curve;
-    this.labels.start.firstChild.textContent = entry.kind === "track" ? "Time" : "Start";
-    this.labels.end.style.display = entry.kind === "track" ? "none" : "";
+    this.length.placeholder = short(Number(seconds.toFixed(2)));
+    if (!things.length) return;
+    const [{ entry, key }] = things, alone = things.length === 1, items = things.every((each) => each.entry.kind === "item");
+    const held = things.every((each) => each.entry.kind === "track" || !(each.entry.name in BEATS));
+    const { low, high } = rangeOf(entry.name);
+    Object.assign(this.value, { min: low, max: high, step: stepsOf(entry.name).step });
+    this.name.textContent = alone ? entry.name : `${things.length} selected`;
+    this.name.title = alone ? entry.name : [...new Set(things.map((each) => each.entry.name))].slice(0, 20).join(", ");
+    const put = (input, value) => (input.value = value === null ? "" : short(value));
+    put(this.value, same(things.map((each) => each.key.value)));
+    put(this.start, things.reduce((least, each) => Math.min(least, each.key.start), Infinity));
+    put(this.end, alone && items ? untilOf(entry.name, key) : null);
+    for (const what of ["attack", "release"]) {
+      const value = same(things.map((each) => each.key[what]));
+      put(this[what], value);
+      this[what].placeholder = things.every((each) => each.key[what] === null) ? "auto" : "various";
+    }
+    this.curve.value = same(things.map((each) => each.key.curve)) ?? "";
+    this.labels.start.firstChild.textContent = items ? "Start" : "Time";
+    there(this.labels.end, alone && items);
+    there(this.labels.curve, held);
+    for (const what of ["attack", "release"]) there(this.labels[what], items && held);
   }
 }

@@ -34,11 +34,14 @@ export function pointsOfItem(name, key) {
   return [...points, [end, 0]];
 }
 
-/** Points [seconds, value] between the keys of a track. */
-export function pointsOfTrack(keys) {
-  const points = [[keys[0].start, keys[0].value]];
-  for (let n = 1; n < keys.length; n++) {
-    const a = keys[n - 1], b = keys[n], steps = b.curve === "linear" || a.value === b.value ? 1 : 16;
+/** Points [seconds, value] between the keys of a track, as far as they are in sight; about `step` seconds apart. */
+export function pointsOfTrack(keys, from = -Infinity, to = Infinity, step = 0) {
+  let first = 0;
+  while (first + 1 < keys.length && keys[first + 1].start < from) first++;
+  const points = [[keys[first].start, keys[first].value]];
+  for (let n = first + 1; n < keys.length && keys[n - 1].start <= to; n++) {
+    const a = keys[n - 1], b = keys[n], most = step ? Math.ceil((b.start - a.start) / step) : 24;
+    const steps = b.curve === "linear" || a.value === b.value ? 1 : Math.min(Math.max(most, 1), 24);
     for (let i = 1; i <= steps; i++) {
       const share = applyCurve(b.curve, i / steps);
       points.push([a.start + ((b.start - a.start) * i) / steps, a.value + (b.value - a.value) * share]);

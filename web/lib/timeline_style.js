@@ -1,7 +1,7 @@
 // How the timeline editor looks; colours are ComfyUI's theme wherever it has one.
 import { theme } from "./dom.js";
 
-export const LABELS = 104, ROW = 40, RULER = 20, WAVE = 36;
+export const LABELS = 104, ROW = 40, RULER = 20, WAVE = 36, ALONG = 9;
 
 export const CSS = `
 .troupe-timeline { position: relative; display: flex; flex-direction: column; gap: 4px; box-sizing: border-box; width: 100%;
@@ -23,6 +23,10 @@ export const CSS = `
 .troupe-timeline :is(button, input, select, [data-id]):focus-visible { outline: 2px solid ${theme.accent}; outline-offset: 1px; }
 .troupe-timeline svg { display: block; width: 100%; touch-action: none; user-select: none; }
 .troupe-timeline .ruler, .troupe-timeline .wave { flex: none; width: calc(100% - 2px); margin: 0 1px; cursor: col-resize; }
+.troupe-timeline .along { flex: none; width: calc(100% - 2px); margin: 0 1px; cursor: ew-resize; }
+.troupe-timeline .groove { fill: ${theme.border}; opacity: 0.45; }
+.troupe-timeline .thumb { fill: ${theme.faint}; opacity: 0.8; }
+.troupe-timeline .along:hover .thumb { fill: ${theme.accent}; opacity: 1; }
 .troupe-timeline .scroll { flex: 1 1 0; min-height: 84px; contain: size; overflow: hidden auto; border: 1px solid ${theme.border}; border-radius: 4px; }
 .troupe-timeline text { fill: ${theme.inputText}; font: 11px system-ui, sans-serif; }
 .troupe-timeline .tick { fill: ${theme.faint}; font-size: 10px; }
@@ -34,9 +38,13 @@ export const CSS = `
 .troupe-timeline .head { fill: ${theme.accent}; }
 .troupe-timeline .peaks { fill: ${theme.faint}; }
 .troupe-timeline [data-id] { cursor: grab; }
+.troupe-timeline .name { cursor: pointer; }
 .troupe-timeline [data-part=start], .troupe-timeline [data-part=end] { cursor: ew-resize; fill: transparent; }
 .troupe-timeline .block { fill: var(--track); fill-opacity: 0.16; stroke: var(--track); stroke-opacity: 0.8; }
 .troupe-timeline .shape { fill: var(--track); fill-opacity: 0.6; pointer-events: none; }
+.troupe-timeline .crowd { fill: var(--track); fill-opacity: 0.35; stroke: var(--track); stroke-opacity: 0.35; stroke-width: 0.5; }
+.troupe-timeline .crowd.chosen { fill-opacity: 0.8; stroke: ${theme.inputText}; stroke-opacity: 0.8; }
+.troupe-timeline .band { fill: ${theme.accent}; fill-opacity: 0.14; stroke: ${theme.accent}; stroke-dasharray: 3 2; pointer-events: none; }
 .troupe-timeline .curve { fill: none; stroke: var(--track); stroke-width: 2; pointer-events: none; }
 .troupe-timeline .held { stroke-dasharray: 3 3; opacity: 0.7; }
 .troupe-timeline .key { fill: var(--track); stroke: ${theme.inputBackground}; stroke-width: 1.5; }

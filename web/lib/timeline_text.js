@@ -13,7 +13,10 @@ const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 const WORD = "\\p{L}\\p{N}_";
 const NUMBER = "(?:\\p{Nd}+\\.?\\p{Nd}*|\\.\\p{Nd}+)(?:[eE][+-]?\\p{Nd}+)?";
 const TOKEN = `(?<number>${NUMBER})(?:s(?![${WORD}]))?|(?<word>[\\p{L}\\p{Nl}\\p{No}_][${WORD}]*)|(?<mark>[@,=–-])|(?<bad>[^${BLANK}])`;
-const TOKENS = new RegExp(TOKEN, "gu"), SPACE = new RegExp(`[${BLANK}]`);
+const TOKENS = new RegExp(TOKEN, "gu");
+// The same for plain ASCII, which is several times as fast.
+const PLAIN = /(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:s(?![A-Za-z0-9_]))?|(?<word>[A-Za-z_]\w*)|(?<mark>[@,=-])|(?<bad>[^\t-\r\x1c-\x20])/g;
+const ASCII = /^[\0-\x7f]*$/, SPACE = new RegExp(`[${BLANK}]`);
 
 /** Where a text begins and ends without the blanks around it. */
 function bounds(text) {
@@ -29,7 +32,7 @@ const count = (text) => (/[\ud800-\udfff]/.test(text) ? [...text].length : text.
 
 /** Digits of any script as a number. */
 function toNumber(text) {
-  if (/^[ -~]*$/.test(text)) return Number(text);
+  if (ASCII.test(text)) return Number(text);
   const ascii = text.replace(/(?![0-9])\p{Nd}/gu, (digit) => {
     let value = digit.codePointAt(0), steps = 0;
     while (/\p{Nd}/u.test(String.fromCodePoint(value - 1))) [value, steps] = [value - 1, steps + 1];
@@ -44,7 +47,7 @@ class Reader {
   constructor(part, number, line, before, offset) {
     const [first, last] = bounds(part);
     Object.assign(this, { part, nth: number, line, before, offset, from: offset + first, to: offset + last, at: 0 });
-    this.tokens = [...part.matchAll(TOKENS)].map((match) => {
+    this.tokens = [...part.matchAll(ASCII.test(part) ? PLAIN : TOKENS)].map((match) => {
       const { number: digits, word, mark, bad } = match.groups;
       const kind = digits !== undefined ? "number" : word !== undefined ? "word" : mark !== undefined ? "mark" : "bad";
       const from = offset + match.index;

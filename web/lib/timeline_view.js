@@ -1,23 +1,26 @@
-// Draws a timeline: ruler, tracks, waveform. It knows where everything is; what happens to it is decided elsewhere.
+// Draws a timeline: ruler, tracks, a bar to move along it, waveform. It knows where everything is; what happens to it is decided elsewhere.
 import { el, svg } from "./dom.js";
 import { rowsOf, tickOf } from "./timeline_rows.js";
 import { short, untilOf } from "./timeline_rules.js";
 import { pointsOfItem, pointsOfTrack } from "./timeline_shape.js";
-import { LABELS, ROW, RULER, WAVE } from "./timeline_style.js";
+import { ALONG, LABELS, ROW, RULER, WAVE } from "./timeline_style.js";
 import { wavePath } from "./waveform.js";
 
 const PAD = 6; // above and below the values of a track
-const MANY = 300; // tracks above which only those in sight are drawn
+const MANY = 40; // tracks above which only those in sight are drawn
+const CROWD = 120; // things of a track above which those too small to be pressed are drawn as one
 
-/** State to draw: {doc, seconds (of the motion), sound, chosen (id or null), playhead, start, scale (pixels a second)}. */
+/** State to draw: {doc, seconds (of the motion), sound, selection (ids), lead (the id in the fields), band, playhead, start,
+ *  scale (pixels a second)}. */
 export class TimelineView {
   constructor() {
     this.ruler = svg("svg", { class: "ruler", height: RULER, "aria-hidden": "true" });
     this.tracks = svg("svg", { class: "tracks", height: ROW });
     this.scroll = el("div", { class: "scroll", tabindex: -1 }, this.tracks);
+    this.bar = svg("svg", { class: "along", height: ALONG, "aria-hidden": "true" });
     this.wave = svg("svg", { class: "wave", height: WAVE, role: "img", "aria-label": "Waveform" });
     this.scroll.addEventListener("scroll", () => this.rows?.length > MANY && this.draw(this.state));
-    this.frozen = null; // the rows of a drag's begin: a track must not change its scale under the pointer
+    this.frozen = null; // the tracks of a drag's begin, by what is in them: none must change its scale under the pointer
   }
 
   get width() {
@@ -64,37 +67,66 @@ export class TimelineView {
     return this.rows[Math.floor(y / ROW)] ?? null;
   }
 
-  rowOf(entry) {
-    return this.rows.find((row) => row.entries.includes(entry));
+  /** The track of an entry. */
+  rowOf(index) {
+    return this.rows[this.numbers.get(index)];
+  }
+
+  /** Keeps the scales of the tracks while something is dragged. */
+  freeze() {
+    this.frozen = new Map(this.rows.map((row) => [row.entries.join(), row]));
+  }
+
+  /** The ids of what lies in a box from one point to another. */
+  within(a, b) {
+    const [x0, x1] = [Math.min(a.x, b.x), Math.max(a.x, b.x)], [y0, y1] = [Math.min(a.y, b.y), Math.max(a.y, b.y)];
+    const found = [];
+    this.rows.forEach((row, i) => {
+      if ((i + 1) * ROW < y0 || i * ROW > y1) return;
+      for (const index of row.entries) {
+        const { name, keys } = this.state.doc.entries[index];
+        keys.forEach((key, at) => {
+          const from = this.x(key.start), to = row.kind === "item" ? this.x(untilOf(name, key)) : from;
+          const y = i * ROW + TimelineView.y(row, key.value), inside = row.kind === "item" || (y >= y0 - 3 && y <= y1 + 3);
+          if (inside && to >= x0 && from <= x1) found.push(`${index}.${at}`);
+        });
+      }
+    });
+    return found;
   }
 
   draw(state) {
     this.state = state;
     const focused = this.tracks.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-    const rows = rowsOf(state.doc);
-    if (this.frozen) {
-      rows.forEach((row) => {
-        const before = this.frozen.find((each) => each.entries.join() === row.entries.join());
-        if (before) Object.assign(row, { low: before.low, high: before.high });
-      });
-    }
-    this.rows = rows;
-    const height = Math.max(rows.length * ROW, this.scroll.clientHeight, ROW);
+    this.rows = rowsOf(state.doc).map((row) => {
+      const { low, high } = this.frozen?.get(row.entries.join()) ?? row;
+      return { ...row, low, high };
+    });
+    this.numbers = new Map(this.rows.flatMap((row, i) => row.entries.map((index) => [index, i])));
+    const height = Math.max(this.rows.length * ROW, this.scroll.clientHeight, ROW);
     this.tracks.setAttribute("height", height);
-    this.tracks.replaceChildren(...this.background(height), this.content(), ...this.labels(height), ...this.cursor(height));
+    this.tracks.replaceChildren(...this.background(height), this.content(), ...this.labels(height), ...this.cursor(height), ...this.band());
     this.drawRuler();
+    this.drawBar();
     this.drawWave();
-    if (focused) this.focus(state.chosen ?? focused);
+    if (focused) this.focus(state.lead ?? focused);
+  }
+
+  band() {
+    if (!this.state.band) return [];
+    const { a, b } = this.state.band, x = Math.max(Math.min(a.x, b.x), LABELS);
+    const width = Math.max(Math.max(a.x, b.x) - x, 0);
+    return [svg("rect", { class: "band", x, y: Math.min(a.y, b.y), width, height: Math.abs(a.y - b.y) })];
   }
 
   focus(id) {
     this.tracks.querySelector(`[data-id="${id}"]`)?.focus({ preventScroll: true });
   }
 
-  /** Brings a thing into sight; gives the start of the view that shows it. */
+  /** Brings the track of an entry into sight. */
   reveal(index) {
-    const row = this.rows.findIndex((each) => each.entries.includes(index));
-    if (row < 0) return;
+    const row = this.numbers.get(index);
+    if (row === undefined) return;
     const top = row * ROW, seen = this.scroll.clientHeight;
     if (top < this.scroll.scrollTop) this.scroll.scrollTop = top;
     else if (top + ROW > this.scroll.scrollTop + seen) this.scroll.scrollTop = top + ROW - seen;
@@ -113,7 +145,7 @@ export class TimelineView {
       const from = Math.max(end, LABELS);
       out.push(svg("rect", { class: "past", x: from, y: 0, width: this.width - from, height }));
     }
-    this.rows.forEach((_, i) => out.push(svg("line", { class: "line", x1: 0, x2: this.width, y1: (i + 1) * ROW, y2: (i + 1) * ROW })));
+    for (const i of this.seen()) out.push(svg("line", { class: "line", x1: 0, x2: this.width, y1: (i + 1) * ROW, y2: (i + 1) * ROW }));
     return out;
   }
 
@@ -131,17 +163,38 @@ export class TimelineView {
     const shift = svg("g", { transform: `translate(${-LABELS} 0)` });
     for (const i of this.seen()) {
       const row = this.rows[i], group = svg("g", { class: row.sort, transform: `translate(0 ${i * ROW})` });
-      for (const index of row.entries) group.append(...(row.kind === "item" ? this.block(row, index) : this.line(row, index)));
+      if (row.kind === "item") group.append(...this.blocks(row));
+      else group.append(...this.line(row, row.entries[0]));
       shift.append(group);
     }
     inner.append(shift);
     return inner;
   }
 
-  block(row, index) {
+  /** The items of a track; where there are many, those too short to be pressed are one drawing. */
+  blocks(row) {
+    const out = [], crowd = { plain: [], chosen: [] };
+    for (const index of row.entries) {
+      const { name, keys: [key] } = this.state.doc.entries[index], id = `${index}.0`;
+      const x0 = this.x(key.start), x1 = this.x(untilOf(name, key));
+      if (x1 < LABELS - 20 || x0 > this.width + 20) continue;
+      if (row.entries.length <= CROWD || x1 - x0 > 5 || id === this.state.lead) out.push(this.block(row, index, x0, x1));
+      else crowd[this.state.selection.has(id) ? "chosen" : "plain"].push([x0, x1]);
+    }
+    const all = Object.entries(crowd).filter(([, spans]) => spans.length);
+    return [...all.map(([what, spans]) => this.crowd(what, spans)), ...out];
+  }
+
+  crowd(what, spans) {
+    const boxes = spans.map(([x0, x1]) => `M${x0.toFixed(1)} 2h${Math.max(x1 - x0, 1).toFixed(1)}v${ROW - 4}H${x0.toFixed(1)}z`);
+    const path = svg("path", { class: `crowd ${what}`, d: boxes.join("") });
+    path.append(svg("title", {}, "Show less time to reach single ones (Alt and the wheel)"));
+    return path;
+  }
+
+  block(row, index, x0, x1) {
     const entry = this.state.doc.entries[index], key = entry.keys[0], id = `${index}.0`;
-    const end = untilOf(entry.name, key), x0 = this.x(key.start), x1 = this.x(end), wide = Math.max(x1 - x0, 4);
-    if (x1 < LABELS - 20 || x0 > this.width + 20) return [];
+    const end = untilOf(entry.name, key), wide = Math.max(x1 - x0, 4);
     const path = pointsOfItem(entry.name, key)
       .map(([time, share]) => `${this.x(time).toFixed(1)},${TimelineView.y(row, share * key.value).toFixed(1)}`);
     const said = `${entry.name}, ${short(key.value)}, ${short(key.start)} to ${short(end)} seconds`;
@@ -152,7 +205,7 @@ export class TimelineView {
       svg("rect", { "data-part": "start", x: x0 - 2, y: 2, width: grip + 2, height: ROW - 4 }),
       svg("rect", { "data-part": "end", x: x1 - grip, y: 2, width: grip + 2, height: ROW - 4 }));
     if (wide > 34) group.append(svg("text", { x: Math.max(x0, LABELS) + 5, y: 14, "pointer-events": "none" }, short(key.value)));
-    return [group];
+    return group;
   }
 
   line(row, index) {
@@ -162,11 +215,14 @@ export class TimelineView {
     const edge = Math.max(this.state.seconds, last[0]);
     const out = [
       svg("path", { class: "curve held", d: `M${at([Math.min(0, first[0]), first[1]])}L${at(first)}M${at(last)}L${at([edge, last[1]])}` }),
-      svg("path", { class: "curve", d: `M${pointsOfTrack(keys).map(at).join("L")}` }),
+      svg("path", { class: "curve", d: `M${pointsOfTrack(keys, this.state.start, this.time(this.width), 3 / this.state.scale).map(at).join("L")}` }),
     ];
+    let before = -Infinity;
     keys.forEach((key, i) => {
       const cx = this.x(key.start), cy = TimelineView.y(row, key.value);
       if (cx < LABELS - 20 || cx > this.width + 20) return;
+      if (keys.length > CROWD && cx - before < 6 && `${index}.${i}` !== this.state.lead) return;
+      before = cx;
       const said = `${name} key, ${short(key.value)} at ${short(key.start)} seconds, ${key.curve}`;
       out.push(this.thing(`${index}.${i}`, said,
         svg("circle", { class: "hit", "data-part": "key", cx, cy, r: 10 }), svg("circle", { class: "key", "data-part": "key", cx, cy, r: 5 })));
@@ -175,7 +231,7 @@ export class TimelineView {
   }
 
   thing(id, said, ...parts) {
-    const chosen = id === this.state.chosen;
+    const chosen = this.state.selection.has(id);
     const group = svg("g", {
       "data-id": id, tabindex: 0, role: "button", "aria-label": said, "aria-pressed": String(chosen), class: chosen ? "chosen" : null,
     }, ...parts);
@@ -187,7 +243,7 @@ export class TimelineView {
     const out = [svg("rect", { class: "labels", x: 0, y: 0, width: LABELS, height })];
     for (const i of this.seen()) {
       const row = this.rows[i], y = i * ROW;
-      const text = svg("text", { x: 12, y: y + 18, class: "name" }, row.name.length > 16 ? `${row.name.slice(0, 15)}…` : row.name);
+      const text = svg("text", { x: 12, y: y + 18, class: "name", "data-row": i }, row.name.length > 16 ? `${row.name.slice(0, 15)}…` : row.name);
       text.append(svg("title", {}, row.name));
       out.push(svg("g", { class: row.sort }, svg("rect", { class: "shape", x: 3, y: y + 6, width: 3, height: ROW - 12, rx: 1.5 }), text));
       const range = row.low ? `${short(row.low)} to ${short(row.high)}${row.high >= 5 ? "°" : ""}` : "";
@@ -215,6 +271,18 @@ export class TimelineView {
       out.push(svg("line", { class: "playhead", x1: at, x2: at, y1: 18, y2: RULER }));
     }
     this.ruler.replaceChildren(...out);
+  }
+
+  /** The bar that tells which part is in sight; nothing if all is. */
+  drawBar() {
+    const { start, seconds, doc } = this.state, room = this.width - LABELS, last = this.time(this.width);
+    const whole = Math.max(seconds, doc.duration, last);
+    this.bar.style.display = start > 0.01 || last < Math.max(seconds, doc.duration) - 0.01 ? "" : "none";
+    const x = LABELS + (start / whole) * room, width = Math.max(((last - start) / whole) * room, 16);
+    this.perBar = whole / room; // seconds for each pixel of the bar
+    this.bar.replaceChildren(
+      svg("rect", { class: "groove", x: LABELS, y: 1, width: room, height: ALONG - 2, rx: (ALONG - 2) / 2 }),
+      svg("rect", { class: "thumb", x: Math.min(x, LABELS + room - width), y: 1, width, height: ALONG - 2, rx: (ALONG - 2) / 2 }));
   }
 
   drawWave() {
