@@ -1,0 +1,180 @@
+"""Champ's guidance, windows, schedule and pipeline against the published code (random weights)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from troupe.engine.checkpoint import subset
+from troupe.engine.guidance import Guidance, Layer
+from troupe.engine.refnet.champ import VAE_SCALE, animate, clip_pixels, reference_pixels
+from troupe.engine.refnet.champ_guidance import encode_maps, load_guidance, map_pixels
+from troupe.engine.refnet.load import denoising_unet, reference_net
+from troupe.engine.refnet.schedule import ddim, denoise
+from troupe.engine.refnet.windows import in_windows, loop_windows
+
+pytestmark = pytest.mark.golden
+
+
+class Compared(dict):
+    """Tensors of a file by name; those that were looked at are crossed off."""
+
+    def __init__(self, path):
+        super().__init__(load_file(path))
+        self.left = set(self)
+
+    def __getitem__(self, name):
+        self.left.discard(name)
+        return super().__getitem__(name)
+
+    def same(self, name, ours, tolerance):
+        theirs = self[name]
+        assert ours.shape == theirs.shape, name
+        error = (ours.float() - theirs.float()).abs().max().item() if theirs.numel() else 0.0
+        assert error <= tolerance, f"{name}: {error}"
+
+
+@pytest.fixture(scope="module")
+def folder(golden):
+    path = golden / "champ" / "tiny"
+    if not path.is_dir():
+        pytest.skip(f"no {path}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tensors(folder, synthetic):
+    return synthetic.synthetic_checkpoint(json.loads((folder / "champ.keys.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def encoders(tensors, config):
+    return {
+        kind: load_guidance(kind, subset(tensors, f"guidance_encoder_{kind}."))
+        for kind in config["guidance_types"]
+    }
+
+
+def test_guidance(folder, encoders):
+    gold = Compared(folder / "guidance.safetensors")
+    inputs = {kind: gold[f"{kind}.input"] for kind in encoders}
+    with torch.no_grad():
+        for kind, encoder in encoders.items():
+            out = encoder(inputs[kind][0].transpose(0, 1)).transpose(0, 1)[None]
+            gold.same(f"{kind}.output", out, 1e-4)
+            if f"{kind}.attention_input" in gold:
+                (attention,) = encoder.attentions.values()
+                seen = attention(gold[f"{kind}.attention_input"][0].transpose(0, 1), None)
+                gold.same(f"{kind}.attention_output", seen.transpose(0, 1)[None], 1e-4)
+    fused = encode_maps(encoders, {kind: maps[0].transpose(0, 1) for kind, maps in inputs.items()})
+    gold.same("fused", fused, 1e-4)
+    assert not gold.left
+
+
+def test_windows(folder):
+    for case in json.loads((folder / "contexts.json").read_text()):
+        ours = loop_windows(
+            case["num_frames"],
+            case["context_size"],
+            case["context_overlap"],
+            step=case["step"],
+            stride=case["context_stride"],
+            closed=case["closed_loop"],
+        )
+        assert [list(w) for w in ours] == case["windows"], case
+
+
+def test_windows_are_mixed_guided_and_stepped(folder):
+    gold = Compared(folder / "accumulate.safetensors")
+    windows = [tuple(w.tolist()) for w in gold["windows"]]
+    latents, scale, t = gold["latents"], float(gold["guidance_scale"]), int(gold["timestep"])
+    frames = latents.shape[2]
+    parts = dict(zip(windows, gold["predictions"]))
+    mixed = in_windows(lambda w: parts[w], windows, frames)
+    count = sum(torch.bincount(torch.tensor(w), minlength=frames) for w in windows)
+    gold.same("counter", count.view(1, 1, -1, 1, 1).float(), 0)
+    gold.same("sum", mixed * gold["counter"], 1e-4)
+    guided = mixed[:1] + scale * (mixed[1:] - mixed[:1])
+    gold.same("guided", guided, 1e-4)
+    steps = [int(name.rpartition(".")[2]) for name in gold if name.startswith("schedule.timesteps.")]
+    for n in steps:
+        gold.same(f"schedule.timesteps.{n}", ddim(n).timesteps, 0)
+        gold.same("schedule.alphas_cumprod", ddim(n).alphas_cumprod, 1e-6)
+    step = next(ddim(n) for n in steps if t in ddim(n).timesteps)
+    gold.same("prev_latents", step.step(guided, t, latents, eta=0.0).prev_sample, 1e-4)
+    # The same through our own loop, at the step it is for.
+    rows = torch.cat([mixed[:1], mixed[1:]])
+    run = denoise(
+        lambda x, at, passes: rows[list(passes)],
+        latents,
+        len(step.timesteps),
+        Guidance((Layer("portrait", scale),)),
+    )
+    assert torch.allclose(next(run)[0], guided, atol=1e-4)
+    assert not gold.left
+
+
+def clip_encoder(folder, config, synthetic):
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    keys = json.loads((folder / "image_encoder.keys.json").read_text())
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config["image_encoder"]))
+    model.load_state_dict(synthetic.synthetic_checkpoint(keys), strict=False)
+    return model.eval()
+
+
+def vae_of(folder, config, synthetic):
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL(**config["vae"])
+    keys = json.loads((folder / "vae.keys.json").read_text())
+    vae.load_state_dict(synthetic.synthetic_checkpoint(keys), strict=True)
+    return vae.eval()
+
+
+@torch.no_grad()
+def test_pipeline(folder, config, tensors, encoders, synthetic):
+    gold, run = Compared(folder / "pipeline.safetensors"), config["pipeline"]
+    picture = gold["reference_image"].numpy()
+    pixels = clip_pixels(picture)
+    every = pixels.shape[-1] // gold["clip_pixels"].shape[-1]
+    gold.same("clip_pixels", pixels[..., ::every, ::every], 1e-5)
+    embeds = clip_encoder(folder, config, synthetic)(pixels).image_embeds
+    gold.same("image_embeds", embeds, 1e-4)
+
+    height, width = gold["reference_pixels"].shape[-2:]
+    gold.same("reference_pixels", reference_pixels(picture, height, width), 1e-5)
+    vae = vae_of(folder, config, synthetic)
+    latents = vae.encode(reference_pixels(picture, height, width)).latent_dist.mode() * VAE_SCALE
+    gold.same("reference_latents", latents, 1e-4)
+
+    maps = {kind: map_pixels(gold[f"guidance_images.{kind}"].numpy(), height, width) for kind in encoders}
+    guidance = encode_maps(encoders, maps)
+    gold.same("guidance_fea", guidance, 1e-4)
+
+    tokens = embeds[:, None]
+    bank = reference_net(subset(tensors, "reference_unet."), "reference_unet").write(latents, tokens)
+    net = denoising_unet(subset(tensors, "denoising_unet."), "denoising_unet")
+    noise = gold["noise"]
+    windows = loop_windows(noise.shape[2], run["context_frames"], run["context_overlap"])
+    how = {"steps": run["steps"], "scale": run["guidance_scale"], "windows": windows}
+    for i, (guided, latents) in enumerate(animate(net, noise, tokens, bank, guidance, **how)):
+        error = (guided - gold["guided_predictions"][i]).abs().max()
+        assert error <= 1e-3, f"step {i}: {error}"
+    gold.same("final_latents", latents, 1e-3)
+    half = bank.to(dtype=torch.float16).to(dtype=torch.float32)
+    *_, (_, halved) = animate(net, noise, tokens, half, guidance, **how)
+    gold.same("final_latents_half_bank", halved, 1e-3)
+
+    shown = torch.stack([latents[:, :, 0], latents[:, :, -1]], 1)[0]
+    frames = (vae.decode(shown / VAE_SCALE).sample / 2 + 0.5).clamp(0, 1)
+    gold.same("video_frames", frames.transpose(0, 1)[None], 1e-3)
+    assert not gold.left
