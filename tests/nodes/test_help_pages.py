@@ -14,6 +14,8 @@ DOCS = ROOT / "web" / "docs"
 PICTURES = DOCS / "pictures"
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]*)\)")
 NODES = json.loads((ROOT / "tests" / "nodes" / "object_info.json").read_text())
+TRANSLATED = sorted((p.parent.name, p.stem) for p in DOCS.glob("Troupe*/*.md"))
+QUOTES = {"ko": "‘([^’]+)’", "zh": "“([^”]+)”"}
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 PLACES = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/",
@@ -70,8 +72,8 @@ def test_every_input_has_a_tooltip(node):
 
 def test_pages_speak_to_users():
     """No machine paths and no Python."""
-    for page in DOCS.glob("*.md"):
-        text = page.read_text()
+    for page in DOCS.rglob("*.md"):
+        text = page.read_text("utf-8")
         assert "Traceback" not in text and "/root" not in text and "/home" not in text
 
 
@@ -113,7 +115,9 @@ def test_the_passes_that_a_page_names_are_those_that_run(node):
 
 def test_links_lead_to_known_places():
     links = {
-        link for page in DOCS.glob("*.md") for link in re.findall(r"https?://[^\s)`]+", page.read_text())
+        link
+        for page in DOCS.rglob("*.md")
+        for link in re.findall(r"https?://[^\s)`]+", page.read_text("utf-8"))
     }
     assert links and all(link.startswith(PLACES) for link in links), links
 
@@ -175,3 +179,57 @@ def test_the_tool_makes_a_picture_for_each_node():
         for n in re.findall(r'"(\w+)":', part)
     ]
     assert sorted(scenes) == sorted(NODES)
+
+
+def cells(page: str) -> list[list[list[str]]]:
+    """All tables of a page, rows without the heading."""
+    found = re.findall(r"(?:^\|.*\n)+", page, re.M)
+    return [
+        [[c.strip() for c in line.strip("|").split("|")] for line in part.splitlines()[2:]] for part in found
+    ]
+
+
+def test_what_is_translated_is_there_in_both_languages():
+    nodes = {node for node, _ in TRANSLATED}
+    assert nodes <= set(NODES) and TRANSLATED == sorted((n, tongue) for n in nodes for tongue in QUOTES)
+
+
+@pytest.mark.parametrize(("node", "tongue"), TRANSLATED)
+def test_a_translated_page_names_what_the_editor_shows(node, tongue):
+    """Title, inputs and outputs as in the pack's own translation, in the node's order, with its types and links."""
+    names = json.loads((ROOT / "locales" / tongue / "nodeDefs.json").read_text("utf-8"))
+    page, english = (p.read_text("utf-8") for p in (DOCS / node / f"{tongue}.md", DOCS / f"{node}.md"))
+    assert page.startswith(f"# {names[node]['display_name']}\n")
+    *_, inputs, outputs = cells(page)
+    spec = NODES[node]
+    assert [row[0] for row in inputs] == [
+        f"{names[node]['inputs'][i]['name']} (`{i}`)" for i in spec["inputs"]
+    ]
+    assert [row[1].replace(", ", ",") for row in inputs] == [i["type"] for i in spec["inputs"].values()]
+    assert [row[:2] for row in outputs] == [
+        [f"{names[node]['outputs'][str(i)]['name']} (`{name}`)", kind]
+        for i, (name, kind) in enumerate(spec["outputs"])
+    ]
+    for name, _, value, what in inputs:
+        plain = usual(spec["inputs"][re.search(r"`(\w+)`", name)[1]])
+        assert value == plain or plain is None or not re.search(r"\d", plain), name
+        assert re.search(r"[가-힣]" if tongue == "ko" else r"[一-鿿]", what), f"{name} is not translated"
+    for pattern in (r"https?://[^\s)`]+", r"^## ", r"^- ", r"`[\w.-]+\.(?:safetensors|ckpt|pth|task)`"):
+        assert len(re.findall(pattern, page, re.M)) == len(re.findall(pattern, english, re.M)), pattern
+
+
+@pytest.mark.parametrize(("node", "tongue"), TRANSLATED)
+def test_a_translated_page_quotes_only_names_of_the_editor(node, tongue):
+    """What stands in quotation marks is a node, input, output or button as the translation calls it."""
+    defs = json.loads((ROOT / "locales" / tongue / "nodeDefs.json").read_text("utf-8"))
+    known = {spec["display_name"] for spec in defs.values()}
+    known |= {
+        each["name"]
+        for spec in defs.values()
+        for part in ("inputs", "outputs")
+        for each in spec.get(part, {}).values()
+    }
+    words = (ROOT / "web" / "lib" / f"words_{tongue}.js").read_text("utf-8")
+    known |= {word.removeprefix("+ ") for word in re.findall(r':\s+"([^"]+)"', words)}
+    quoted = set(re.findall(QUOTES[tongue], (DOCS / node / f"{tongue}.md").read_text("utf-8")))
+    assert quoted and not quoted - known
