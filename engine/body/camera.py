@@ -16,7 +16,7 @@ from ..errors import TroupeError
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_SIDE = 8192  # pixels of a map
+MOST_SIDE = 4096  # pixels of a map
 # 4D-Humans takes every crop of 256 pixels as seen through a focal length of 5000, nearly without perspective.
 FOCAL = 5000 / 256
 
@@ -26,7 +26,7 @@ class Camera:
     """Focal length in pixels, and the picture's size in pixels.
 
     Raises:
-        TroupeError: if a side is not in 16 to 8192, or the focal length is not possible.
+        TroupeError: if a side is not in 16 to 4096, or the focal length is not possible.
     """
 
     focal: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,8 @@ def _sparse(state: dict[str, Any]) -> np.ndarray | None:
     return dense
 
 
-def read_npz(path: Path, most: int, label: str) -> dict[str, np.ndarray]:
-    """All arrays of an NPZ by name, those of pickled objects as ``read_npy`` gives them.
+def read_npz(path: Path, most: int, label: str, only: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ by name (``only`` those named), those of pickled objects as ``read_npy`` gives them.
 
     Raises:
         TroupeError: if it is none, damaged, unpacks to more than ``most`` bytes, or holds a refused pickle.
@@ -124,16 +125,19 @@ def read_npz(path: Path, most: int, label: str) -> dict[str, np.ndarray]:
     read_file_size(path, most, label)
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [e for e in archive.infolist() if e.filename.endswith(".npy")]
-            size = sum(e.file_size for e in entries)
+            entries = {e.filename[:-4]: e for e in archive.infolist() if e.filename.endswith(".npy")}
+            chosen = {name: e for name, e in entries.items() if only is None or name in only}
+            size = sum(e.file_size for e in chosen.values())
             if size > most:
                 raise TroupeError(
                     f"{label} is too large", f"it unpacks to {size:,} bytes, at most {most:,}", "Split it"
                 )
             # Reading stops at the size announced, whatever the packed stream would give.
             return {
-                e.filename[:-4]: read_npy(archive.open(e).read(e.file_size), f"{e.filename!r} in {label}")
-                for e in entries
+                name: read_npy(
+                    archive.open(e).read(e.file_size), f"'{name}' of {label[:1].lower() + label[1:]}"
+                )
+                for name, e in chosen.items()
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise TroupeError(

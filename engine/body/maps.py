@@ -1,0 +1,149 @@
+"""Guidance maps of a moving body: what Champ reads beside the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...kernels.rasterize import Fragments, rasterize
+from ..errors import TroupeError
+from ..progress import Progress, report
+from .camera import Camera
+from .motion import BodyMotion
+from .shade import depth_map, normal_map, semantic_map, vertex_normals
+from .skeleton import draw_skeleton, openpose_points
+from .smpl import JOINTS, Smpl
+
+MAPS = ("depth", "normal", "semantic_map", "dwpose")  # Champ's names
+TOGETHER = 8  # frames posed and seen at a time
+BEHIND = 0.04  # metres a point of the face may lie behind what is seen there and still count as seen
+
+
+@dataclass(frozen=True, eq=False)
+class BodyMaps:
+    """The maps of one frame, uint8, black where there is no body.
+
+    Attributes:
+        depth: ``[H, W]``, 255 at the frame's nearest pixel of the body, 0 at the farthest: each frame for itself, as
+            Champ was trained.
+        normal: ``[H, W, 3]``, x right, y up, z towards the viewer, -1..1 as 0..255.
+        semantic_map: ``[H, W, 3]``, a colour for each of 24 parts.
+        dwpose: ``[H, W, 3]``, the skeleton as DWPose draws it: the body without hands and face.
+        mask: ``[H, W]``, 255 where the body is.
+    """
+
+    depth: np.ndarray
+    normal: np.ndarray
+    semantic_map: np.ndarray
+    dwpose: np.ndarray
+    mask: np.ndarray
+
+
+def body_maps(
+    motion: BodyMotion,
+    body: Smpl,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Iterator[BodyMaps]:
+    """The guidance maps of a motion, frame by frame.
+
+    Args:
+        motion: With a camera, whose size the maps have (``place`` gives it one for a picture).
+        body: Who moves; its 24 joints are SMPL's.
+        device: Where to compute; on CUDA with Triton.
+
+    Raises:
+        TroupeError: if the motion has no camera, or another number of joints than the body.
+    """
+    camera = check(motion, body)
+    body = body.to(device, torch.float32)
+    for start in range(0, len(motion), TOGETHER):
+        part = motion[start : start + TOGETHER]
+        for maps in _maps(part, body, camera):
+            yield maps
+            start += 1
+            report(progress, start, len(motion))
+
+
+def check(motion: BodyMotion, body: Smpl) -> Camera:
+    """The motion's camera.
+
+    Raises:
+        TroupeError: if it has none, or body and motion differ in their joints.
+    """
+    joints = motion.rotations.shape[1]
+    if joints != body.joints or joints != len(JOINTS):
+        raise TroupeError(
+            f"The motion does not fit {body.name}",
+            f"it moves {joints} joints, the body has {body.joints}, SMPL {len(JOINTS)}",
+            "Use a motion and a body of SMPL",
+        )
+    if motion.camera is None:
+        raise TroupeError(
+            "The body motion has no place in a picture", "it has no camera", "Place it on the picture first"
+        )
+    return motion.camera
+
+
+@torch.inference_mode()
+def _maps(motion: BodyMotion, body: Smpl, camera: Camera) -> list[BodyMaps]:
+    device = body.template.device
+    rotations, position, betas = (
+        torch.tensor(x, device=device) for x in (motion.rotations, motion.position, motion.betas)
+    )
+    posed = body.pose(rotations, betas)
+    # Normals from vertices about the origin: far away float32 has fewer digits for edges.
+    normals = vertex_normals(posed.vertices, body.faces)
+    points = camera.project(posed.vertices + position[:, None])
+    joints = camera.project(posed.joints + position[:, None])
+    out = []
+    for n in range(len(points)):
+        seen = rasterize(points[n : n + 1], body.faces, camera.height, camera.width)
+        out.append(_frame(seen, points[n], joints[n], normals[n], body, camera))
+    return out
+
+
+def _frame(
+    seen: Fragments, points: Tensor, joints: Tensor, normals: Tensor, body: Smpl, camera: Camera
+) -> BodyMaps:
+    size = camera.height * camera.width
+
+    def spread(values: Tensor) -> np.ndarray:
+        whole = torch.zeros(size, *values.shape[1:], dtype=torch.uint8, device=values.device)
+        whole[seen.pixel] = values
+        return whole.view(camera.height, camera.width, *values.shape[1:]).cpu().numpy()
+
+    some = len(seen.pixel) > 0
+    nothing = torch.zeros(0, dtype=torch.uint8)
+    face = _face(seen, points, body, camera)
+    skeleton = openpose_points(joints[:, :2].double().cpu().numpy(), face)
+    return BodyMaps(
+        spread(depth_map(seen) if some else nothing),
+        spread(normal_map(seen, normals, body.faces)),
+        spread(semantic_map(seen, body.labels, body.faces)),
+        draw_skeleton(skeleton, camera.height, camera.width),
+        spread(torch.full_like(seen.face, 255, dtype=torch.uint8)),
+    )
+
+
+def _face(seen: Fragments, points: Tensor, body: Smpl, camera: Camera) -> np.ndarray | None:
+    """Nose, eyes and ears in pixels ``[5, 2]``, NaN for those that the body hides."""
+    if body.face_points is None:
+        return None
+    places = points[list(body.face_points)].double()
+    x, y = places[:, 0].floor().long(), places[:, 1].floor().long()
+    inside = (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    wanted = torch.where(inside, y * camera.width + x, -1)
+    index = torch.searchsorted(seen.pixel, wanted).clamp(max=max(len(seen.pixel) - 1, 0))
+    hidden = torch.zeros_like(inside)
+    if len(seen.pixel):
+        hit = seen.pixel[index] == wanted
+        hidden = hit & (places[:, 2] > seen.depth[index] + BEHIND)
+    out = places[:, :2].cpu().numpy()
+    out[(hidden | (places[:, 2] <= 0)).cpu().numpy()] = np.nan
+    return out
