@@ -1,4 +1,4 @@
-"""Makes the Wan and speech example workflows in ``example_workflows``: what the editor opens and what the API runs.
+"""Makes the example workflows in ``example_workflows``: what the editor opens and what the API runs.
 
     python tools/make_workflows.py SCHEMAS
 
@@ -13,8 +13,11 @@ import argparse
 from pathlib import Path
 
 import workflow_notes as notes
+import workflows_of_videos as videos
+import workflows_without_models as small
 from workflow_builder import Builder, Group, Node, Workflow, node, read_schemas, write
-from workflow_notes import LANDMARKER, PORTRAIT, SOURCES, TALKING, TEXT, VAE, VISION, WAN, WAV2VEC
+from workflow_notes import PORTRAIT, TALKING, TEXT, VAE, VISION, WAN, WAV2VEC
+from workflow_parts import detect, role, sources
 
 FOLDER = Path(__file__).resolve().parent.parent / "example_workflows"
 
@@ -23,31 +26,9 @@ PROMPT = "People look into the camera, natural light, the camera does not move."
 NEGATIVE = "blurred, distorted faces, subtitles, still picture"
 
 
-def sources(*names: str) -> list[dict]:
-    """What the editor offers to download."""
-    return [{"name": n, "url": SOURCES[n][1] + n, "directory": SOURCES[n][0]} for n in names]
-
-
-def detect(key: str, title: str, source: tuple[str, str], **inputs) -> Node:
-    """Faces of a picture or a clip, whichever ``source`` gives."""
-    return node(
-        key,
-        "TroupeDetectFaces",
-        title=f"Detect Faces ({title})",
-        models=sources(LANDMARKER),
-        **{"video" if source[1] in ("video", "VIDEO") else "image": source},
-        **inputs,
-    )
-
-
 def extract(key: str, clip: tuple[str, str], faces: str, **inputs) -> Node:
     more = {"encoder": ("encoder", "encoder"), "faces": (faces, "faces"), "video": clip}
     return node(key, "TroupeExtractExpression", **more, **inputs)
-
-
-def role(key: str, face: int, drive: tuple[str, str], cast: str | None = None, **inputs) -> Node:
-    more = {"cast": (cast, "cast")} if cast else {}
-    return node(key, "TroupeAssignRole", face=face, drive=drive, **more, **inputs)
 
 
 def models(*more: list[Node], speech: bool = False) -> Group:
@@ -302,74 +283,11 @@ def speech() -> Workflow:
     )
 
 
-def in_turn() -> Workflow:
-    """Two people of a picture talk in turn, drawn by the warp."""
-    picture = ("media", "image")
-    whole, second = 10.4, 4.9  # seconds
-    inputs = [
-        [node("media", "TroupeExampleMedia", picture="two_people.png", clip="drive.mp4", wide=360)],
-        [node("faces", "TroupeDetectFaces", image=picture, models=sources(LANDMARKER), wide=360)],
-    ]
-
-    def speaker(side: str, sound: str, **inputs) -> list[Node]:
-        recording = node(
-            f"{side}_sound", "TroupeExampleSpeech", speech=sound, title=f"Example Speech ({side})"
-        )
-        title = f"Motion from Speech ({side})"
-        return [
-            recording,
-            node(
-                side,
-                "TroupeMotionFromSpeech",
-                title=title,
-                audio=(f"{side}_sound", "audio"),
-                seconds=whole,
-                **inputs,
-            ),
-        ]
-
-    speakers = [
-        speaker("left", "speech.wav", emotion="happy", intensity=0.5, persona="friendly", seed=1),
-        speaker("right", "reply.wav", emotion="neutral", persona="professional", start=second, seed=2),
-    ]
-    result = [
-        [role("left_role", 1, ("left", "motion"), title="Assign Role (left)")],
-        [role("right_role", 2, ("right", "motion"), "left_role", title="Assign Role (right)")],
-        [
-            node(
-                "merge", "AudioMerge", audio1=("left", "audio"), audio2=("right", "audio"), merge_method="add"
-            )
-        ],
-    ]
-    render = node(
-        "render",
-        "TroupeWarpRender",
-        image=picture,
-        cast=("right_role", "cast"),
-        faces=("faces", "faces"),
-        audio=("merge", "AUDIO"),
-    )
-    save = node(
-        "save", "SaveVideo", video=("render", "video"), filename_prefix="video/troupe_in_turn", wide=400
-    )
-    return Workflow(
-        "two_people_talk_in_turn",
-        notes.IN_TURN,
-        [
-            Group("1 Picture", inputs),
-            Group("2 Who says what, and when", speakers),
-            Group("3 Who is who", result),
-            Group("4 Video", [[render, save]]),
-        ],
-        (400, 560),
-    )
-
-
-WORKFLOWS = (one_face, three_faces, two_people, speech, in_turn)
+WORKFLOWS = (one_face, three_faces, two_people, speech, *small.WORKFLOWS, *videos.WORKFLOWS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the Wan and speech example workflows.")
+    parser = argparse.ArgumentParser(description="Make the example workflows.")
     parser.add_argument(
         "schemas", help="address of a ComfyUI server, or a file with what /object_info answers"
     )

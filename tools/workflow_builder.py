@@ -14,29 +14,49 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import workflow_wires
+from workflow_wires import Wire
+
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 # What the editor adds behind widgets of these kinds and saves with them; the API is not told.
 UPLOADS = {"image_upload": ["image"], "video_upload": ["image"], "audio_upload": [None, None]}
 # Pixels: of the editor's own drawing, and of what is left free between nodes.
 ROW, WIDGET, TEXT, FOOT, TITLE = 20, 24, 150, 16, 30
 GAP, COLUMN_GAP, GROUP_GAP, GROUP_TITLE, WIDTH = 56, 60, 70, 50, 320
-# What a node shows below its widgets, as a share of its width: pictures, clips up to square ones, a player.
+# What a node shows below its widgets, as a share of its width: pictures, clips of any shape up to 4:5, a player.
 PREVIEWS = {
     "LoadImage": 0.85,
     "LoadVideo": 1.0,
     "LoadAudio": 0.125,
     "TroupeDetectFaces": 0.75,
-    "SaveVideo": 1.0,
+    "SaveVideo": 1.25,
     "TroupeWarpRender": 1.0,
+    "TroupePlaceFaces": 0.75,
+    "TroupeReplaceFaces": 1.0,
+    "TroupeLook": 1.0,
 }
 # What nodes have grown by: with newer versions of the editor, and with what the pack draws in them.
 MORE = {
     "CreateVideo": WIDGET,
     "TroupeExampleMedia": 30,
     "TroupeExampleSpeech": 28,
-    "TroupeDetectFaces": 60,
+    "TroupeDetectFaces": 106,
+    "TroupeEditMotion": 66,
+    "TroupeMotionFromPreset": 50,
+    "TroupeMotionFromVideo": 30,
+    "TroupeCrossfadeClips": 34,
+    "GetVideoComponents": 18,
     "TroupeAssignRole": 270,
     "TroupeWarpRender": 240,
+    "TroupePlaceFaces": 130,
+    "TroupeReplaceFaces": 130,
+    "TroupeJoinWindows": 150,
+    "TroupeSyncCheck": 170,
+    "TroupeMeasureMotion": 190,
+    "TroupePlotMotion": 350,
+    "TroupeMotionFromTimeline": 430,
+    "TroupeSaveMotion": 110,
+    "TroupeExportLiveLink": 80,
 }
 NOTE = {"color": "#432", "bgcolor": "#653"}
 
@@ -51,14 +71,15 @@ class Node:
     title: str = ""
     wide: int | None = None
     models: tuple[dict, ...] = ()
+    asleep: bool = False  # muted: it does not run until it is woken (Ctrl+M)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Nodes in rows of columns under one heading; None leaves a place free."""
+    """Nodes in rows of columns under one heading; a list is a stack in one place, None leaves it free."""
 
     title: str
-    rows: list[list[Node | None]]
+    rows: list[list[Node | list[Node] | None]]
     colour: str = "#3f789e"
 
 
@@ -70,6 +91,8 @@ class Workflow:
     note: str
     groups: list[Group]
     note_size: tuple[int, int] = (460, 760)
+    lanes: bool = True  # for wires that would run behind nodes
+    above: tuple[tuple[str, str], ...] = ()  # outputs whose lane runs above the nodes, not below
 
 
 def node(
@@ -79,9 +102,10 @@ def node(
     title: str = "",
     wide: int | None = None,
     models: Iterable[dict] = (),
+    asleep: bool = False,
     **inputs: Any,
 ) -> Node:
-    return Node(key, kind, inputs, title, wide, tuple(models))
+    return Node(key, kind, inputs, title, wide, tuple(models), asleep)
 
 
 @dataclass
@@ -155,6 +179,10 @@ class Schema:
         return out
 
 
+def _stack(cell: Node | list[Node] | None) -> list[Node]:
+    return [] if cell is None else [cell] if isinstance(cell, Node) else cell
+
+
 def _lists_files(name: str, options: dict) -> bool:
     """Whether a combo's choices are the files of the server's folders, which nobody else has."""
     return any(options.get(k) for k in UPLOADS) or name.endswith(("model", "adapter", "encoder", "_name"))
@@ -165,7 +193,7 @@ class Builder:
 
     def __init__(self, workflow: Workflow, schemas: dict[str, dict]):
         self.workflow = workflow
-        self.nodes = [n for g in workflow.groups for row in g.rows for n in row if n]
+        self.nodes = [n for g in workflow.groups for row in g.rows for cell in row for n in _stack(cell)]
         self.schemas = {n.kind: Schema(n.kind, schemas[n.kind]) for n in self.nodes}
         self.ids = {n.key: i for i, n in enumerate(self.nodes, 2)}  # the note is 1
         assert len(self.ids) == len(self.nodes), "a key is there twice"
@@ -208,13 +236,15 @@ class Builder:
         places, boxes = {}, []
         left = self.workflow.note_size[0] + GROUP_GAP
         for group in self.workflow.groups:
-            sizes = [[self._size(n) if n else (0, 0) for n in row] for row in group.rows]
+            sizes = [[self._room(cell) for cell in row] for row in group.rows]
             columns = [max(s[c][0] for s in sizes if c < len(s)) for c in range(max(map(len, sizes)))]
-            y = GROUP_TITLE + TITLE
+            y = GROUP_TITLE + TITLE + len(self.workflow.above) * workflow_wires.LANE
             for row, row_sizes in zip(group.rows, sizes):
-                for c, n in enumerate(row):
-                    if n:
-                        places[n.key] = [left + sum(columns[:c]) + c * COLUMN_GAP, y]
+                for c, cell in enumerate(row):
+                    below = y
+                    for n in _stack(cell):
+                        places[n.key] = [left + sum(columns[:c]) + c * COLUMN_GAP, below]
+                        below += self._size(n)[1] + TITLE + GAP
                 y += max(h for _, h in row_sizes) + TITLE + GAP
             width = sum(columns) + (len(columns) - 1) * COLUMN_GAP
             boxes.append([left - GAP, 0, width + 2 * GAP, y - TITLE])
@@ -224,10 +254,19 @@ class Builder:
     def _size(self, n: Node) -> tuple[int, int]:
         return self.schema(n).size(n)
 
+    def _room(self, cell: Node | list[Node] | None) -> tuple[int, int]:
+        """Width and height of what stands in one place."""
+        sizes = [self._size(n) for n in _stack(cell)]
+        if not sizes:
+            return 0, 0
+        return max(w for w, _ in sizes), sum(h for _, h in sizes) + (len(sizes) - 1) * (TITLE + GAP)
+
     def api(self) -> dict:
         """What ``/prompt`` takes."""
         out = {}
         for n in self.nodes:
+            if n.asleep:
+                continue
             schema = self.schema(n)
             inputs = {name: schema.value(n, name) for name in schema.widgets}
             for name, source in n.inputs.items():
@@ -267,9 +306,33 @@ class Builder:
             "links": self.links,
             "groups": groups,
             "config": {},
-            "extra": {},
+            "extra": self._lanes() if flow.lanes else {},
             "version": 0.4,
         }
+
+    def _lanes(self) -> dict:
+        """The ways around nodes, as the editor saves them."""
+        numbers = {self.ids[n.key]: n for n in self.nodes}
+        boxes = {}
+        for number, n in numbers.items():
+            (x, y), (wide, high) = self.places[n.key], self._size(n)
+            boxes[number] = x, y - TITLE, x + wide, y + high
+        wires = []
+        for link, start, output, target, slot, _ in self.links:
+            one, other = numbers[start], numbers[target]
+            a = workflow_wires.slot_at(self.places[one.key], self._size(one)[0], output, output=True)
+            b = workflow_wires.slot_at(self.places[other.key], 0, slot, output=False)
+            wires.append(Wire(link, (start, output), target, a, b))
+        found = workflow_wires.lanes_needed(wires, boxes)
+        above = [(self.ids[key], self._output(key, name)) for key, name in self.workflow.above]
+        points, ends = workflow_wires.reroutes(found, above, boxes, GROUP_TITLE)
+        if not points:
+            return {}
+        extensions = [{"id": link, "parentId": last} for link, last in ends.items()]
+        return {"reroutes": points, "linkExtensions": extensions}
+
+    def _output(self, key: str, name: str) -> int:
+        return [output for output, _ in self.schema(self.by_key[key]).outputs].index(name)
 
     def _node(self, n: Node, order: int) -> dict:
         schema, number = self.schema(n), self.ids[n.key]
@@ -292,7 +355,13 @@ class Builder:
         if n.models:
             properties["models"] = list(n.models)
         out = {"id": number, "type": n.kind, "pos": self.places[n.key], "size": list(self._size(n))}
-        out |= {"flags": {}, "order": order, "mode": 0, "inputs": inputs, "outputs": outputs}
+        out |= {
+            "flags": {},
+            "order": order,
+            "mode": 2 if n.asleep else 0,
+            "inputs": inputs,
+            "outputs": outputs,
+        }
         out |= {"properties": properties, "widgets_values": schema.widgets_values(n)}
         return out | ({"title": n.title} if n.title else {})
 

@@ -130,3 +130,117 @@ begins, *seconds* how long the whole lasts (the same for both).
 
 **With Wan:** the motions go into *Apply Cast* as they are.
 """
+
+WITH_FEELING = """
+## Speak with emotion and persona
+
+A recording moves the face; what is felt changes as it is said, and a persona says how. Press **Run**. It needs no GPU, no
+model and no files.
+
+**Emotions:** *Emotion Track*, one line each: `name:weight@start-end`.
+
+**Persona:** *Persona* has the numbers; remove it to take one of the pack's own in *Motion from Speech, persona*.
+
+**The text,** if you have it, makes noisy recordings clearer and takes tags at the words they belong to. Put this into *text* and remove
+*Emotion Track* (needs espeak-ng):
+
+`[happy 0.7] Good evening. [/happy] Tonight every face [nod] in the picture has a part to play.`
+
+*Measure Motion* says how well the lips follow the sound.
+"""
+
+BY_HAND = """
+## Write a motion and export it
+
+Draw what the face does on the tracks of *Motion from Timeline*, over the waveform of the sound. Press **Run** to see it
+plotted, on a drawn face and on the picture. It needs no GPU, no model and no files.
+
+**Draw:** *Add* puts a feeling, gesture or blendshape at the playhead; drag blocks and keys; double-click a line for a key. The
+text above says the same and is what is saved.
+
+**Keep it:** *Save Motion* writes the CSV of Live Link Face into `output/motion`, for Blender, Unreal and *Load Motion*.
+
+**Send it:** *Export Live Link* is asleep, as it plays in real time: select it, press Ctrl+M, and let the other program listen on
+port 11111.
+"""
+
+FACE_IN_A_CLIP = """
+## Replace the face in a clip
+
+The person in the clip says something else: brows, eyes and head are the clip's own, the mouth follows a new recording.
+Of the picture that is made anew only the face is put over the clip; all else stays as it was filmed. Press **Run**. It needs
+no GPU, no model and no files.
+
+**Your own clip:** *Load Video* in the place of *Example Picture and Clip*.
+
+**Your own model** in the place of *Warp Render*: anything that makes the whole picture anew, frame by frame: Wan with *Apply Cast*,
+a video-to-video KSampler. Its IMAGE goes to *Replace Faces, edited*. *Warp Render* knows only the first frame, so keep to clips that
+move little.
+
+**The edge:** *edge* face is the face alone; take head or oval when the head moves, too.
+"""
+
+CROP_AND_PLACE = """
+## Several faces through a model that wants one
+
+*Crop Faces* cuts a square around each face, each goes through a model of its own, *Place Faces* puts the results back with a soft
+edge. Press **Run**. It needs no GPU, no model and no files.
+
+**Your own model** in the place of both *Warp Render*: whatever takes a square picture of one face, such as an image-to-video KSampler
+or a talking-head pack. The size of its result does not matter, the number of frames must be the same for both.
+
+**A model for single pictures** (a KSampler with denoise, a face restorer): wire *Crop Faces* to it and its result to *Place Faces*;
+the rows between are not needed.
+
+**A clip** in the place of the picture: *Get Video Components* gives its frames to *Detect Faces*, *Crop Faces* and *Place Faces*;
+cut one *person* at a time.
+
+**Wrong colours?** *colour_match* ring. **A visible edge?** *blend* poisson.
+"""
+
+LONG_VIDEO = """
+## A long video from windows
+
+Models make a few seconds at a time. *Join Windows* puts two windows together that share their last and first frames: it
+measures how far colours and place have drifted, takes that away and says so. *Crossfade Clips* leads over to the next shot. Press
+**Run**. It needs no GPU, no model and no files.
+
+**Your own windows:** everything up to *Window 1* and *Window 2* stands for your model: begin its second window from the last *overlap*
+frames of the first, and connect both to *Join Windows*. *Look (drift)* only makes something to correct: leave it out.
+
+**More windows:** chain another *Join Windows*; each is corrected to the first.
+
+**The sound** is put under the whole: keep that of the long shot, not of the windows.
+"""
+
+LOOKS = """
+## Finish a video with a look
+
+The same clip with two looks, side by side: clearer (more contrast, then sharper), and drawn as a cartoon. Press **Run**. It needs
+no GPU, no model and no files.
+
+**Keep the one you like:** wire its *Look* straight to *Create Video*.
+
+**Your own clip:** *Load Video* in the place of *Example Picture and Clip*, or wire the frames of your model straight to *Look*. The
+sound of the clip comes along.
+
+**Other looks:** anime and realistic, in *look*. *strength* 0 is the clip as it was.
+
+**On faces alone:** *Crop Faces*, *Look*, *Place Faces*.
+
+*Sync Check* warns when clip, model and result differ in speed or length. Its *model_fps* is what your model makes: 16 for Wan 2.1.
+"""
+
+ONE_PERSON = """
+## One person from a clip
+
+A clip moves the face in a picture. Press **Run**: *Warp Render* plays what it makes, the video appears in *Save Video*. It
+needs no GPU, no model and no files.
+
+**Your own picture:** *Load Image* in the place of *Example Picture and Clip*. With several people in it, click the one who acts in
+*Assign Role* or *Detect Faces*.
+
+**Your own clip:** *Load Video* on *Motion from Video, video*. If it has sound, the result has it, too.
+
+**More or less of it:** *strength* in *Assign Role*.
+"""

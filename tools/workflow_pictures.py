@@ -1,22 +1,29 @@
-"""Makes the thumbnails of the Wan example workflows from the bundled pictures, clip and speech.
+"""Makes the thumbnails of the example workflows.
 
     python tools/workflow_pictures.py
+    python tools/workflow_pictures.py RESULTS
 
-They show what goes in: which drive is for which face. What Wan makes of it is not shown, nothing is generated.
+The first makes those of the Wan workflows and of two people in turn, from the bundled pictures, clip and speech. They show
+what goes in: which drive is for which face. What Wan makes of it is not shown, nothing is generated.
+The second makes those that show a result: RESULTS is ``output/video`` of a ComfyUI that has run the workflows.
 Needs the pack (``pip install -e .``) and Pillow.
 """
 
 from __future__ import annotations
 
+import argparse
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from workflows_without_models import TIMELINE
 
 from troupe.engine.cast import Cast, Role
 from troupe.engine.faces import draw_faces, find_faces
 from troupe.engine.faces.draw import COLOURS
 from troupe.engine.faces.regions import LIPS
+from troupe.engine.motion.plot import plot_motion
 from troupe.engine.motion.timeline_text import parse
 from troupe.engine.render.warp import render_cast
 from troupe.engine.video import read_audio, read_clip
@@ -24,7 +31,7 @@ from troupe.engine.video import read_audio, read_clip
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS, FOLDER = ROOT / "assets", ROOT / "example_workflows"
 
-HEIGHT, EDGE, GAP, ARROW, LARGEST = 480, 20, 10, 90, 1024
+HEIGHT, EDGE, GAP, ARROW, LARGEST, BYTES = 480, 20, 10, 90, 1024, 60_000
 GROUND, INK = (32, 33, 36), (235, 235, 235)
 SECONDS = (0.9, 2.4, 4.2)  # moments of the driving clip: surprised, speaking, smiling
 LIPS_COLOUR = (255, 90, 160)
@@ -109,7 +116,17 @@ def sheet(name: str, drives: list[Image.Image], target: Image.Image) -> None:
     draw.polygon([(x + 32, middle - 18), (x + 58, middle), (x + 32, middle + 18)], fill=INK)
     out.paste(target, (out.width - EDGE - target.width, EDGE))
     out.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    out.save(FOLDER / f"{name}.jpg", quality=88)
+    store(name, out)
+
+
+def store(name: str, picture: Image.Image) -> None:
+    """The thumbnail as a file that is not too large."""
+    for quality in range(88, 40, -4):
+        room = io.BytesIO()
+        picture.save(room, "JPEG", quality=quality, optimize=True)
+        if room.tell() < BYTES:
+            break
+    (FOLDER / f"{name}.jpg").write_bytes(room.getvalue())
 
 
 def three_people() -> np.ndarray:
@@ -119,7 +136,8 @@ def three_people() -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def main() -> None:
+def drives() -> None:
+    """Thumbnails with what goes in on the left, and for whom on the right."""
     portrait, hopper = picture("portrait.png"), moments()
     collins = acting("happy 0.9 @0.4-1.6; yaw 0 @1.6, 12 @2.3, 0 @3; surprised 0.9 @3.2-4.6")
     clip = [strip([frame], 140, {1: 0}) for frame in hopper]
@@ -134,6 +152,65 @@ def main() -> None:
     sheet("wan_expression_and_speech", both, cast_picture(portrait, lips=True))
     voices = [wave(300, 150, name, COLOURS[i]) for i, name in enumerate(("speech.wav", "reply.wav"))]
     sheet("two_people_talk_in_turn", voices, cast_picture(picture("two_people.png")))
+
+
+def moments_of(folder: Path, name: str, seconds: tuple[float, ...]) -> list[np.ndarray]:
+    """Frames of the newest result of a workflow."""
+    frames, fps, _ = read_clip(max(folder.glob(f"troupe_{name}_*.mp4")))
+    return [frames[min(round(s * fps), len(frames) - 1)] for s in seconds]
+
+
+def narrow(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Without the sides, so that several fit."""
+    return [f[:, f.shape[1] // 8 : -f.shape[1] // 8] for f in frames]
+
+
+def results(folder: Path) -> None:
+    """Thumbnails with what came out on the right."""
+    tall = HEIGHT - 2 * EDGE
+    clip = moments((1.0, 2.4))
+
+    def shown(name: str, *seconds: float) -> Image.Image:
+        return strip(narrow(moments_of(folder, name, seconds)), tall, {})
+
+    sheet(
+        "one_person_from_a_clip", [strip([f], 140, {1: 0}) for f in moments()], shown("one_person", 0.9, 2.4)
+    )
+    sheet(
+        "replace_the_face_in_a_clip",
+        [strip(clip, 140, {}), wave(284, 110)],
+        shown("face_in_a_clip", 1.0, 2.4),
+    )
+    two = picture("two_people.png")
+    crops = [strip([two[90:320, x : x + 230]], 210, {i: 0}) for i, x in ((1, 155), (2, 440))]
+    sheet(
+        "several_faces_through_a_model", crops, strip(moments_of(folder, "several_faces", (1.4,)), tall, {})
+    )
+    windows = [strip(narrow(moments_of(folder, "long_video", s)), 170, {}) for s in ((0.6, 1.6), (2.6, 3.6))]
+    for number, window in enumerate(windows):
+        badge(ImageDraw.Draw(window), 0, 0, str(number + 1), COLOURS[number])
+    sheet("long_video_from_windows", windows, shown("long_video", 3.0, 4.45, 6.0))
+    before = [strip([clip[0]], 240, {})]
+    sheet("finish_a_video_with_a_look", before, strip(moments_of(folder, "looks", (1.0,)), tall, {}))
+    sheet("speak_with_emotion_and_persona", [wave(250, 150)], shown("with_feeling", 1.0, 2.5, 4.0))
+    drawn = Image.fromarray(plot_motion(parse(TIMELINE).motion(25.0), width=640, height=480)).resize(
+        (400, 300)
+    )
+    sheet("write_a_motion_and_export_it", [drawn, wave(400, 90)], shown("by_hand", 0.7, 4.0))
+    for name in ("two_people_two_drives", "two_people_faces_by_core"):
+        frames = moments_of(folder, "two_people", (2.6, 4.4))
+        both = np.concatenate(frames, axis=1)
+        store(name, scaled(both, LARGEST, round(both.shape[0] * LARGEST / both.shape[1])))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the thumbnails of the example workflows.")
+    parser.add_argument("results", nargs="?", type=Path, help="output/video of a ComfyUI that has run them")
+    folder = parser.parse_args().results
+    if folder:
+        results(folder)
+    else:
+        drives()
 
 
 if __name__ == "__main__":
