@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 GRID = 1024.0  # steps of a corner's place in one pixel
-REACH = 32768  # pixels a corner may lie from the picture's corner; beyond, products leave float64's whole numbers
+REACH = (
+    32768  # pixels a corner may lie from the picture's corner; beyond, products leave float64's whole numbers
+)
 NEAR = 0.05  # nearest depth of a corner, in the mesh's unit: triangles that reach nearer are left out, as Blender does
 MOST_SIDE = 16384  # pixels
 MOST_PIXELS = 1 << 25  # of one call: 270 MB of z-buffer
@@ -53,7 +55,7 @@ class Fragments:
     Attributes:
         pixel: int64 ``[P]``, index into the flattened ``[N, H, W]``.
         face: int64 ``[P]``, the triangle seen.
-        weights: float32 ``[P, 3]``, how much of each corner, corrected for perspective; they sum to 1.
+        weights: float32 ``[3, P]``, how much of each corner, corrected for perspective; they sum to 1.
         depth: float32 ``[P]``, distance along the viewing axis, in the mesh's unit.
         front: bool ``[P]``, whether the triangle's corners run anticlockwise as seen by the camera.
     """
@@ -65,9 +67,11 @@ class Fragments:
     front: Tensor
 
     def blend(self, values: Tensor, faces: Tensor) -> Tensor:
-        """Values of the vertices at the pixels seen: ``values [V, C]`` (one picture) give ``[P, C]``."""
-        corners = values[faces[self.face]]
-        return (corners * self.weights.to(values.dtype).unsqueeze(-1)).sum(1)
+        """The vertices' values at the pixels seen: floats ``values [C, V]`` of one picture give ``[C, P]``."""
+        out = torch.zeros(len(values), len(self.face), dtype=values.dtype, device=values.device)
+        for corner, weight in zip(faces.T.contiguous(), self.weights, strict=True):
+            out += values.index_select(1, corner.index_select(0, self.face)) * weight
+        return out
 
 
 def rasterize(points: Tensor, faces: Tensor, height: int, width: int, *, impl: str = "auto") -> Fragments:
@@ -139,29 +143,30 @@ def zbuffer_torch(corners: Corners, height: int, width: int) -> Tensor:
 
 def _fill(buffer: Tensor, corners: Corners, n: int, kept: Tensor, count: int, width: int) -> None:
     """Put triangles into one picture's buffer: first the rows of each, then the pixels of each row."""
-    left, right, top, bottom = corners.box[n, kept].unbind(-1)
-    a, b, c = (x[n, kept] for x in (corners.a, corners.b, corners.c))
+    left, right, top, bottom = corners.box[n].T.index_select(1, kept).contiguous()
+    a, b, c, share = (
+        x[n].T.index_select(1, kept) for x in (corners.a, corners.b, corners.c, corners.inverse)
+    )
+    share = share / corners.area[n].index_select(0, kept)
     step = a * GRID
-    share = corners.inverse[n, kept] / corners.area[n, kept].unsqueeze(-1)
-    slope = (step * share).sum(-1)
-    number = (count - 1 - kept).double()
-    # One table, so that each row gathers what it needs in one stride.
-    table = torch.cat([step, a * (GRID / 2) + c, b, share, torch.stack([left, right, slope, number], -1)], -1)
+    slope = (step * share).sum(0)
     which, row = _runs(top, bottom)
-    table = table.index_select(0, which)
-    step, at, b, share, (left, right, slope, number) = (*table[:, :12].split(3, -1), table[:, 12:].unbind(-1))
+    bounds = torch.stack([left, right]).double()
+    table = torch.cat([step, a * (GRID / 2) + c, b, share, bounds]).index_select(1, which)
+    step, at, b, share, (left, right) = table.split([3, 3, 3, 3, 2])
     # The edge functions at the centre of column 0. They reach zero at ``crossing``; whole numbers below 2^53 divided by
     # whole numbers: rounding never carries a quotient over an integer.
-    at = at + b * (row * GRID + GRID / 2).unsqueeze(-1)
+    at = at + b * (row * GRID + GRID / 2)
     crossing = at / -step
-    begin = torch.where(step > 0, crossing, 0.0).amax(-1).ceil_().maximum(left)
-    end = torch.where(step < 0, crossing, float(width)).amin(-1).floor_().minimum(right)
-    near = ((at + step * begin.unsqueeze(-1)) * share).sum(-1)
+    begin = torch.where(step > 0, crossing, 0.0).amax(0).ceil_().maximum(left)
+    end = torch.where(step < 0, crossing, float(width)).amin(0).floor_().minimum(right)
+    near = ((at + step * begin) * share).sum(0).float()
     first, many = row * width + begin.long(), (end - begin + 1).clamp_(min=0).long()
     run = torch.repeat_interleave(many)
     along = torch.arange(len(run), device=run.device) - (many.cumsum(0) - many).index_select(0, run)
-    near = near.float().index_select(0, run) + slope.float().index_select(0, run) * along
-    key = (near.view(torch.int32).long() << 32) | number.long().index_select(0, run)
+    which = which.index_select(0, run)
+    near = near.index_select(0, run) + slope.float().index_select(0, which) * along
+    key = (near.view(torch.int32).long() << 32) | (count - 1 - kept).index_select(0, which)
     buffer.scatter_reduce_(0, first.index_select(0, run) + along, key, "amax")
 
 
@@ -182,17 +187,18 @@ def _resolve(buffer: Tensor, corners: Corners, width: int) -> Fragments:
     face = count - 1 - (flat[pixel] & 0xFFFFFFFF)
     row = pixel // size * count + face  # of the corners' tables
     inside = pixel % size
-    x = ((inside % width) * GRID + GRID / 2).double().unsqueeze(-1)
-    y = ((inside // width) * GRID + GRID / 2).double().unsqueeze(-1)
-    table = torch.cat([corners.a, corners.b, corners.c, corners.inverse], -1).flatten(0, 1)
-    a, b, c, inverse = table.index_select(0, row).split(3, -1)
-    weights = (a * x + b * y + c) * inverse
-    total = weights.sum(-1, keepdim=True)
+    x = (inside % width) * GRID + GRID / 2
+    y = (inside // width) * GRID + GRID / 2
+    a, b, c, inverse = (
+        t.flatten(0, 1).T.index_select(1, row) for t in (corners.a, corners.b, corners.c, corners.inverse)
+    )
+    weights = (a * x.double() + b * y.double() + c) * inverse
+    total = weights.sum(0)
     return Fragments(
         pixel,
         face,
         (weights / total).float(),
-        (corners.area.flatten().index_select(0, row) / total[:, 0]).float(),
+        (corners.area.flatten().index_select(0, row) / total).float(),
         corners.front.flatten().index_select(0, row),
     )
 
@@ -213,9 +219,7 @@ def _check(points: Tensor, faces: Tensor, height: int, width: int, impl: str) ->
     if faces.ndim != 2 or faces.shape[-1] != 3 or faces.is_floating_point() or not len(faces):
         raise ValueError(f"faces must be integers [F, 3], got {faces.dtype} {list(faces.shape)}")
     if int(faces.min()) < 0 or int(faces.max()) >= points.shape[1]:
-        raise ValueError(
-            f"faces name vertices {int(faces.min())} to {int(faces.max())} of {points.shape[1]}"
-        )
+        raise ValueError(f"faces name vertices {int(faces.min())} to {int(faces.max())} of {points.shape[1]}")
     if not (1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
         raise ValueError(f"a picture's sides must lie in 1 to {MOST_SIDE}, got {width} x {height}")
     if len(points) * height * width > MOST_PIXELS:

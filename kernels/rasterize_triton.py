@@ -62,8 +62,7 @@ def zbuffer_triton(corners: Corners, height: int, width: int) -> Tensor:
     pictures, count = corners.area.shape
     out = torch.zeros(pictures, height * width, dtype=torch.int64, device=corners.area.device)
     a, b, c, inverse, area, box = (
-        x.contiguous()
-        for x in (corners.a, corners.b, corners.c, corners.inverse, corners.area, corners.box)
+        x.contiguous() for x in (corners.a, corners.b, corners.c, corners.inverse, corners.area, corners.box)
     )
     # Triton launches on the current device, which need not be the tensors'.
     with torch.cuda.device(out.device) if out.is_cuda else nullcontext():

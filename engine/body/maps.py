@@ -14,7 +14,7 @@ from ..errors import TroupeError
 from ..progress import Progress, report
 from .camera import Camera
 from .motion import BodyMotion
-from .shade import depth_map, normal_map, semantic_map, vertex_normals
+from .shade import depth_map, normal_map, part_light, semantic_map, vertex_normals
 from .skeleton import draw_skeleton, openpose_points
 from .smpl import JOINTS, Smpl
 
@@ -97,20 +97,22 @@ def _maps(motion: BodyMotion, body: Smpl, camera: Camera) -> list[BodyMaps]:
         torch.tensor(x, device=device) for x in (motion.rotations, motion.position, motion.betas)
     )
     posed = body.pose(rotations, betas)
-    # Normals from vertices about the origin: far away float32 has fewer digits for edges.
-    normals = vertex_normals(posed.vertices, body.faces)
+    light = part_light(body.labels)
     points = camera.project(posed.vertices + position[:, None])
     joints = camera.project(posed.joints + position[:, None])
     out = []
     for n in range(len(points)):
         seen = rasterize(points[n : n + 1], body.faces, camera.height, camera.width)
-        out.append(_frame(seen, points[n], joints[n], normals[n], body, camera))
+        # Normals from vertices about the origin: far away float32 has fewer digits for edges.
+        looks = torch.cat([vertex_normals(posed.vertices[n], body.faces), light])
+        out.append(_frame(seen, points[n], joints[n], looks, body, camera))
     return out
 
 
 def _frame(
-    seen: Fragments, points: Tensor, joints: Tensor, normals: Tensor, body: Smpl, camera: Camera
+    seen: Fragments, points: Tensor, joints: Tensor, looks: Tensor, body: Smpl, camera: Camera
 ) -> BodyMaps:
+    """The maps of one frame; ``looks [6, V]`` are the vertices' normals and the light of their parts."""
     size = camera.height * camera.width
 
     def spread(values: Tensor) -> np.ndarray:
@@ -121,11 +123,12 @@ def _frame(
     some = len(seen.pixel) > 0
     nothing = torch.zeros(0, dtype=torch.uint8)
     face = _face(seen, points, body, camera)
+    blended = seen.blend(looks, body.faces)
     skeleton = openpose_points(joints[:, :2].double().cpu().numpy(), face)
     return BodyMaps(
         spread(depth_map(seen) if some else nothing),
-        spread(normal_map(seen, normals, body.faces)),
-        spread(semantic_map(seen, body.labels, body.faces)),
+        spread(normal_map(seen, blended[:3])),
+        spread(semantic_map(blended[3:])),
         draw_skeleton(skeleton, camera.height, camera.width),
         spread(torch.full_like(seen.face, 255, dtype=torch.uint8)),
     )
