@@ -16,12 +16,14 @@ class SpeechEmbeds:
         seconds: Length of the sound that went in (tokens cover it evenly).
         encoder: Which network made them, such as ``wav2vec2-base``; renderers check it.
         notes: What a user should know, one sentence each.
+        fps: Set where each row belongs to a video frame of this rate (Hallo); None where rows are the encoder's own.
     """
 
     hidden: np.ndarray
     seconds: float
     encoder: str
     notes: tuple[str, ...] = ()
+    fps: float | None = None
 
     def __post_init__(self):
         if self.hidden.ndim != 3 or min(self.hidden.shape) == 0:

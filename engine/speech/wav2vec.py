@@ -90,6 +90,15 @@ def encode_speech(
     return SpeechEmbeds(hidden, seconds or len(samples) / RATE, name, tuple(notes))
 
 
+def as_samples(waveform: Tensor | np.ndarray, rate: int) -> np.ndarray:
+    """A recording as the network wants it before it is normalised: float32 ``[N]`` at 16 kHz.
+
+    Raises:
+        TroupeError: on a waveform that is no sound, or a rate or length out of range.
+    """
+    return _resample(_mono(waveform, rate, None), rate)
+
+
 def _mono(waveform: Tensor | np.ndarray, rate: int, seconds: float | None) -> np.ndarray:
     """Checked, not much longer than ``seconds``, and averaged over the channels: float32 ``[N]``."""
     what = "The sound cannot be encoded"

@@ -94,6 +94,12 @@ def tokens_of(drive: SpeechEmbeds, seconds: float) -> int:
 
 def check_encoder(drive: SpeechEmbeds, inputs: int, name: str) -> None:
     """Raise a ``TroupeError`` unless an adapter that reads hidden states of width ``inputs`` can read these."""
+    if drive.fps is not None:
+        raise TroupeError(
+            f"The adapter {name!r} cannot read this speech",
+            f"it was encoded for Hallo, one row for each frame of {drive.fps:g} a second",
+            "Encode it with Encode Speech, reader 'FantasyTalking'",
+        )
     if drive.width != inputs:
         raise TroupeError(
             f"The adapter {name!r} cannot read this speech",
