@@ -5,7 +5,12 @@ import { short, untilOf } from "./timeline_rules.js";
 import { stepsOf } from "./timeline_rows.js";
 import { LEAST, clamp, edit, moved, rounded } from "./timeline_select.js";
 
-const HINT = "Click a block or a key, or Tab to it; Shift-click or drag a box for several. Double-click a line for a new key.";
+const HINT = "Double-click a line for a new key. Shift-click or drag a box for several.";
+const KEYS = `Tab goes from thing to thing; Space keeps what it leaves selected; Ctrl+A selects all.
+Arrows move in time and value, with Shift farther, with Alt finely; Enter edits the value, Escape leaves it.
+Ctrl+D copies behind; Ctrl+C, X and V work through the clipboard; Delete removes.
+Home, End and arrows move the playhead if nothing is selected; + and - zoom; Page Up and Down move along.
+Alt while dragging: nothing snaps. Shift while dragging a key: one direction. Alt or Shift and the wheel: zoom, move along.`;
 const LONGEST = 60; // seconds of a rise or fall
 
 const same = (values) => (values.every((value) => value === values[0]) ? values[0] : null);
@@ -36,9 +41,10 @@ export class TimelineFields {
       attack: label("Attack", this.attack, "Seconds in which it comes. Empty: 0.35, or less if it is short"),
       release: label("Release", this.release, "Seconds in which it goes. Empty: 0.35, or less if it is short"),
     };
-    this.hint = el("span", { class: "hint", title: HINT }, HINT);
+    this.hint = el("span", { class: "hint", title: `${HINT}\n${KEYS}` }, HINT);
     this.lengthLabel = label("Length", this.length, "Seconds of the motion, written into the text. Empty: as long as the sound or the directions.");
-    this.root = el("div", { class: "bar fields" }, this.hint, this.name, ...Object.values(this.labels));
+    const { value, start, end, curve, attack, release } = this.labels;
+    this.root = el("div", { class: "bar fields" }, this.hint, this.name, value, start, end, curve, el("span", { class: "break" }), attack, release);
   }
 
   /** A field; `edits(number)` says what it changes. With `optional`, it may be empty: null. */

@@ -85,7 +85,7 @@ function nudge(editor, event, what, sign) {
 
 function wheel(editor, event) {
   const { scroll } = editor.view, inMenu = event.target.closest(".menu, .mistake");
-  if (inMenu) return event.stopPropagation();
+  if (inMenu) return event.stopImmediatePropagation();
   const turn = event.deltaY || event.deltaX, sideways = !event.deltaY && event.deltaX && !event.ctrlKey;
   if (event.altKey) {
     const { time } = editor.view.point(event);
@@ -93,10 +93,10 @@ function wheel(editor, event) {
   } else if (event.shiftKey || sideways) {
     editor.look(editor.start + turn / editor.scale, editor.scale);
   } else if (!event.ctrlKey && !event.metaKey && scroll.contains(event.target) && scroll.scrollHeight > scroll.clientHeight + 1) {
-    return event.stopPropagation(); // the tracks scroll by themselves
+    return event.stopImmediatePropagation(); // the tracks scroll by themselves
   } else return;
   event.preventDefault();
-  event.stopPropagation();
+  event.stopImmediatePropagation(); // the classic editor's canvas would hear it, too
 }
 
 /** Copy, cut and paste while an editor has the focus: what is selected goes to the clipboard as the text it is.

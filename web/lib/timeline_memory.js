@@ -16,16 +16,18 @@ export function keep(editor) {
   const focused = editor.root.contains(here) || (here === document.body && performance.now() - (editor.left ?? -Infinity) < LEFT);
   const look = Object.fromEntries(WHAT.map((what) => [what, editor[what]]));
   const kept = { look, focused, scrolled: editor.view.scroll.scrollTop };
-  looks.set(nameOf(editor), kept);
+  looks.set(editor.called ?? nameOf(editor), kept);
   setTimeout(() => (kept.focused = false), MOMENT);
   if (looks.size > MOST) looks.delete(looks.keys().next().value);
 }
 
 /** Gives it to the editor of the node in its place, once that is on screen. */
 export function recall(editor) {
-  if (editor.recalled || !editor.root.isConnected || !editor.node.graph || editor.node.id < 0) return;
+  if (!editor.root.isConnected || !editor.node.graph || editor.node.id < 0) return;
+  editor.called = nameOf(editor); // kept here, because a graph that is cleared loses its id before its nodes are told
+  if (editor.recalled) return;
   editor.recalled = true;
-  const kept = looks.get(nameOf(editor));
+  const kept = looks.get(editor.called);
   if (!kept) return;
   Object.assign(editor, kept.look);
   editor.draw();

@@ -18,6 +18,7 @@ export const CSS = `
 .troupe-timeline label { display: inline-flex; gap: 4px; align-items: center; color: ${theme.faint}; }
 .troupe-timeline input[type=number] { width: 54px; padding: 0 2px 0 6px; }
 .troupe-timeline .bar button { min-width: 30px; }
+.troupe-timeline .break { flex-basis: 100%; }
 .troupe-timeline .fields b { flex: 0 1 auto; max-width: 96px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .troupe-timeline .fields .hint { color: ${theme.faint}; line-height: 24px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
 .troupe-timeline :is(button, input, select, [data-id]):focus-visible { outline: 2px solid ${theme.accent}; outline-offset: 1px; }
@@ -43,7 +44,7 @@ export const CSS = `
 .troupe-timeline .block { fill: var(--track); fill-opacity: 0.16; stroke: var(--track); stroke-opacity: 0.8; }
 .troupe-timeline .shape { fill: var(--track); fill-opacity: 0.6; pointer-events: none; }
 .troupe-timeline .crowd { fill: var(--track); fill-opacity: 0.35; stroke: var(--track); stroke-opacity: 0.35; stroke-width: 0.5; }
-.troupe-timeline .crowd.chosen { fill-opacity: 0.8; stroke: ${theme.inputText}; stroke-opacity: 0.8; }
+.troupe-timeline .crowd.chosen { fill-opacity: 0.85; stroke: none; }
 .troupe-timeline .band { fill: ${theme.accent}; fill-opacity: 0.14; stroke: ${theme.accent}; stroke-dasharray: 3 2; pointer-events: none; }
 .troupe-timeline .curve { fill: none; stroke: var(--track); stroke-width: 2; pointer-events: none; }
 .troupe-timeline .held { stroke-dasharray: 3 3; opacity: 0.7; }

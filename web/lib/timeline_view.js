@@ -263,7 +263,8 @@ export class TimelineView {
     const out = [svg("rect", { class: "hit", x: 0, y: 0, width: this.width, height: RULER })];
     for (const time of this.ticks()) {
       const x = this.x(time);
-      out.push(svg("line", { class: "line", x1: x, x2: x, y1: 13, y2: RULER }), svg("text", { class: "tick", x: x + 3, y: 11 }, `${short(time)} s`));
+      out.push(svg("line", { class: "line", x1: x, x2: x, y1: 13, y2: RULER }));
+      if (x + 34 < this.width) out.push(svg("text", { class: "tick", x: x + 3, y: 11 }, `${short(time)} s`));
     }
     const at = this.x(this.state.playhead);
     if (at >= LABELS && at <= this.width) {
