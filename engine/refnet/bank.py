@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ..errors import TroupeError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,9 +20,10 @@ class Bank:
     Attributes:
         features: ``[rows, images, tokens, C]`` by path of the transformer block: what its first norm gave. One row serves
             all rows of a batch. Image 0 of a row is the portrait, the others are the frames before the clip.
-        in_turn: Which portrait a frame sees. False: its own row's. True: as Hallo's published code has it, where frame f
-            of row r sees that of row (r F + f) modulo the rows of the batch, so that every other conditional frame sees
-            the unconditional portrait.
+        in_turn: False: a row of a batch sees its own row's portrait and frames. True: there are two rows, written without
+            and with the picture's identity; rows of the batch that read have the second one's frames before the clip,
+            others the first one's, and frame f of F sees the portrait of row (F + f) mod 2. So it is in Hallo's
+            published code, by the way its batch is laid out.
     """
 
     features: dict[str, Tensor]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ..errors import TroupeError
 from .bank import Bank
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEVELS = ("full", "face", "lip")  # of the audio's influence, as the checkpoint's attn2_0, attn2_1, attn2_2
 
@@ -42,10 +44,10 @@ class Call:
 
     def portrait(self, path: str, rows: Sequence[int]) -> Tensor:
         """What the frames of some rows see of it: ``[rows, tokens, C]``, or ``[rows * frames, tokens, C]``."""
-        features = self.bank.portrait(path).to(self.time).expand(self.rows, -1, -1)
-        if self.bank.in_turn and self.bank.rows > 1:
-            rows = [(row * self.frames + frame) % self.rows for row in rows for frame in range(self.frames)]
-        return features[list(rows)]
+        features = self.bank.portrait(path).to(self.time)
+        if self.bank.in_turn:
+            return features[[(self.frames + frame) % 2 for _ in rows for frame in range(self.frames)]]
+        return features.expand(self.rows, -1, -1)[list(rows)]
 
     def motion(self, path: str, tokens: int) -> Tensor | None:
         """``[rows, n, tokens, C]`` of the frames before the clip; None where there are none.
@@ -62,6 +64,8 @@ class Call:
                 f"{path!r} has {features.shape[2]} tokens for them and {tokens} for the clip",
                 "Make both at the same width and height",
             )
+        if self.bank.in_turn:
+            return features[[int(reads) for reads in self.reads]]
         return features.expand(self.rows, -1, -1, -1)
 
     def mask(self, level: str, depth: int, tokens: int) -> Tensor | None:

@@ -120,8 +120,8 @@ def _check(
         raise wrong("The picture's token tensor", list(tokens.shape), f"[{rows} or 1, N, {config.cross_dim}]")
     if reads is not None and len(reads) != rows:
         raise wrong("The list of reading rows", f"{len(reads)} long", f"{rows}")
-    if bank is not None and bank.rows not in (1, rows):
-        raise wrong("The reference features' number of rows", bank.rows, f"1 or {rows}")
+    if bank is not None and bank.rows not in ((2,) if bank.in_turn else (1, rows)):
+        raise wrong("The reference features' number of rows", bank.rows, f"1 or {rows}, 2 if read in turn")
     if bank is not None and bank.images > 1 + config.motion_frames:
         raise wrong(
             "The reference features' number of images", bank.images, f"up to {1 + config.motion_frames}"
