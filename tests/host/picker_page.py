@@ -17,7 +17,8 @@ PATIENCE = 60_000  # milliseconds that a condition may take on a busy machine
 HELPERS = """() => {
     const pause = ms => new Promise(r => setTimeout(r, ms)), frame = () => new Promise(requestAnimationFrame);
     const all = () => [...document.querySelectorAll('.troupe-picker')];
-    const seen = () => JSON.stringify(all().map(p => [p.getBoundingClientRect(), p.outerHTML]));
+    const loads = p => p.querySelector('.troupe-picture:not([hidden]).loading img') && !p.closest('[hidden]') ? performance.now() : 0;
+    const seen = () => JSON.stringify(all().map(p => [p.getBoundingClientRect(), p.outerHTML, loads(p)]));
     window.troupe = {
         node: id => app.graph.getNodeById(id) ?? app.graph.getNodeById(Number(id)),
         widget: (id, name) => troupe.node(id).widgets.find(w => w.name === name),
@@ -46,6 +47,10 @@ OVERFLOWS = """() => app.canvas.graph.nodes.filter(n => /Troupe(Detect|Assign)/.
         const bottom = top + (n.pos[1] + n.size[1] + c.ds.offset[1]) * c.ds.scale;
         return [n.title, Math.round(Math.max(0, ...parts.map(r => r.bottom)) - bottom)];
     }).filter(([, over]) => over > 1)"""
+DIALOG = ".p-dialog-mask"
+UNDER = """([x, y]) => { const e = document.elementFromPoint(x, y);
+    return e.closest('.troupe-picker') ? null : `${e.tagName} ${e.className}`; }"""
+SAVED = "() => JSON.stringify(app.graph.serialize())"
 PALETTE = "name => app.extensionManager.setting.set('Comfy.ColorPalette', name)"
 SHOW = """async ([node, output]) => { const { api } = await import('/scripts/api.js');
     app.nodeOutputs[node] = output;
@@ -73,11 +78,6 @@ class Editor:
         """Until nothing moves in the pickers any more."""
         self.call("() => troupe.rest()")
 
-    def prepare(self) -> None:
-        """For a page that is new, or loaded anew."""
-        self.call(HELPERS)
-        self.call(PALETTE, "dark")
-
     def open(self, ui: dict | None = None) -> None:
         """Open a workflow, as one that nobody has seen before, with the pickers' nodes side by side and nothing over
         them; the one of two people if none is given."""
@@ -86,6 +86,7 @@ class Editor:
         for node in ui["nodes"]:
             if str(node["id"]) in (DETECT, LEFT, RIGHT):
                 node["pos"] = [420 * (DETECT, LEFT, RIGHT).index(str(node["id"])), highest - 3000]
+        self.call(HELPERS)
         self.call("ui => app.loadGraphData(ui)", {**ui, "id": str(uuid.uuid4())})
         self.look()
         self.until("() => document.querySelectorAll('.troupe-picker').length >= 3")
@@ -102,8 +103,19 @@ class Editor:
     def press(self, element) -> None:
         """Press the middle of something, as a hand would: through the screen."""
         box = element.bounding_box()
-        self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        under = self.call(UNDER, [x, y])
+        assert under is None, f"{under} lies over the picker"
+        self.page.mouse.click(x, y)
         self.rest()
+
+    def dismiss(self) -> None:
+        """Close the dialog in which older editors show mistakes, if there is one."""
+        self.rest()
+        while self.page.query_selector(DIALOG):
+            self.page.keyboard.press("Escape")
+            self.until("mask => !document.querySelector(mask + ':not(.p-overlay-mask-leave-active)')", DIALOG)
+            self.rest()
 
     def press_find(self, node: str) -> None:
         self.press(self.picker(node).query_selector("button:text('Find faces')"))
@@ -169,6 +181,10 @@ class Editor:
         )
         self.look()
         self.rest()
+
+    def saved(self) -> dict:
+        """The workflow as the editor would save it."""
+        return json.loads(self.call(SAVED))
 
     def sent(self) -> dict:
         """The API prompt as the editor would send it."""

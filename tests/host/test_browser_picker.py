@@ -40,12 +40,12 @@ def session(request, browser, comfy, browsing, tmp_path_factory):
     """The editor of a server in one of its renderers; the settings, which the server keeps, are put back."""
     folder = Path(os.environ.get("TROUPE_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
-    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page = browser.new_page(viewport={"width": 1900, "height": 1000})
     page.goto(comfy.url)
     page.wait_for_function(browsing.READY, timeout=90_000)
     browsing.use_renderer(page, request.param == "nodes2")
     editor = kit.Editor(page, f"{comfy.host.name}_{request.param}", folder)
-    editor.prepare()
+    editor.call(kit.PALETTE, "dark")
     yield editor
     page.evaluate(kit.PALETTE, "dark")
     browsing.use_renderer(page, False)
@@ -58,6 +58,7 @@ def editor(session):
     session.faults.clear()
     session.open()
     yield session
+    session.dismiss()
     session.call(kit.PALETTE, "dark")
     assert not session.faults, session.faults
 
@@ -97,7 +98,8 @@ def test_find_pick_and_queue(comfy, editor):
     for node in (DETECT, LEFT, RIGHT):
         assert set(sent[node]["inputs"]) == set(api[node]["inputs"]), "the picker sends something of its own"
     assert editor.call("() => document.querySelectorAll('.troupe-picker').length") == 3
-    twice = "id => troupe.node(id).widgets.some(w => w.name.startsWith('$$canvas-image'))"
+    twice = """id => troupe.node(id).widgets.some(w => w.name.startsWith('$$canvas-image')) ||
+        [...document.querySelectorAll(`[data-node-id="${id}"] .image-preview`)].some(p => p.checkVisibility())"""
     assert not editor.call(twice, DETECT), "the picture is shown twice"
 
 
@@ -174,6 +176,7 @@ def test_nothing_to_find(comfy, editor):
     editor.press_find(LEFT)
     editor.says(LEFT, "No face found in image")
     editor.says(DETECT, "No face found in image")
+    editor.dismiss()
     editor.shoot("no_face")
     editor.change("() => troupe.node('4').disconnectInput(0)")
     assert editor.said(DETECT).startswith("Nothing to look at: connect a picture")
@@ -205,12 +208,11 @@ def test_nothing_to_find(comfy, editor):
     editor.until("() => app.ui.lastQueueSize === 0")
     (job,) = [h for i, h in comfy.json("/history").items() if i not in before]
     assert job["status"]["status_str"] == "success", job["status"]
-    editor.page.keyboard.press("Escape")
 
 
 def test_undo_copies_saved_workflows_and_a_new_page(editor, browsing):
     editor.find()
-    saved = editor.call("() => app.graph.serialize()")
+    saved = editor.saved()
     kept = {str(n["id"]): n.get("widgets_values") for n in json.loads(kit.WORKFLOW.read_text())["nodes"]}
     now = {str(n["id"]): n.get("widgets_values") for n in saved["nodes"]}
     assert all(now[n] == kept[n] for n in (DETECT, LEFT, RIGHT)), "the picker is kept in the workflow"
@@ -241,10 +243,9 @@ def test_undo_copies_saved_workflows_and_a_new_page(editor, browsing):
     editor.look(copy[0])
     editor.until("id => troupe.faces(id) === 2", copy[0])
 
-    saved = editor.call("() => app.graph.serialize()")
+    saved = editor.saved()
     editor.page.reload()
     editor.until(browsing.READY)
-    editor.prepare()
     editor.open(saved)
     assert [editor.face(n) for n in (LEFT, RIGHT, copy[0])] == [2, 1, 2]
     editor.find()
@@ -282,8 +283,6 @@ def test_in_a_subgraph(editor):
         "Assign Role (right)": 1,
     }
     assert "older" not in editor.said(LEFT)
-    editor.call(kit.HELPERS)
-    editor.call("() => app.canvas.setGraph(app.rootGraph ?? app.graph)")
 
 
 def test_wired_otherwise(editor):

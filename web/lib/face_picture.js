@@ -10,7 +10,9 @@ const CSS = `
 .troupe-picture { position: relative; flex: 1 1 auto; min-height: 130px; overflow: hidden; border-radius: 4px;
   background: ${theme.inputBackground}; }
 .troupe-picture img { position: absolute; display: block; user-select: none; }
-.troupe-picture svg { position: absolute; left: 0; top: 0; width: 100%; height: 100%; overflow: hidden; user-select: none; }
+.troupe-picture svg { position: absolute; left: 0; top: 0; width: 100%; height: 100%; overflow: hidden; user-select: none;
+  outline: none; }
+.troupe-picture.loading img { visibility: hidden; }
 .troupe-picture.pickable svg { cursor: default; }
 .troupe-picture.pickable svg.hits { cursor: pointer; }
 .troupe-picture.old img { filter: grayscale(1) brightness(0.7); }
@@ -69,7 +71,8 @@ export class FacePicture {
   constructor(pick, lost) {
     style("troupe-picture", CSS);
     this.pick = pick;
-    this.image = el("img", { alt: "", draggable: "false", onerror: lost });
+    const loaded = () => this.element.classList.remove("loading");
+    this.image = el("img", { alt: "", draggable: "false", onload: loaded, onerror: () => (loaded(), lost()) });
     this.svg = svg("svg", { role: "radiogroup", "aria-label": "Faces of the picture" });
     this.element = el("div", { class: "troupe-picture" }, this.image, this.svg);
     this.svg.addEventListener("click", (event) => this.#pickAt(event));
@@ -84,7 +87,10 @@ export class FacePicture {
   /** Shows {url, width, height, people: [{person, box, colour, elsewhere}], chosen, labels: {person: text}, old, pickable}. */
   show(state) {
     this.#state = state;
-    if (this.image.getAttribute("src") !== state.url) this.image.src = state.url;
+    if (this.image.getAttribute("src") !== state.url) {
+      this.element.classList.add("loading"); // else the boxes stand on the picture before
+      this.image.src = state.url;
+    }
     this.#draw();
   }
 

@@ -36,6 +36,7 @@ const CSS = `
 .troupe-picker.empty .line { flex: 1 1 auto; flex-direction: column; justify-content: center; text-align: center;
   padding: 8px; border: 1px dashed ${theme.border}; border-radius: 4px; }
 .troupe-picker.empty .said { flex: 0 1 auto; }
+[data-node-id]:has(.troupe-picker.detect) .image-preview { display: none; }
 `;
 
 const count = (people) => (people.length === 1 ? "one face was" : `${people.length} faces were`);
@@ -68,7 +69,7 @@ export class Picker {
     this.button = el("button", { type: "button", onclick: () => this.#look() }, "Find faces");
     this.line = el("div", { class: "line" }, this.said, this.button);
     this.roles = el("div", { class: "roles", role: "radiogroup", "aria-label": "Roles", onkeydown: (e) => this.#key(e) });
-    this.element = el("div", { class: "troupe-picker" }, this.picture.element, this.line, this.roles);
+    this.element = el("div", { class: `troupe-picker ${this.ofRole ? "role" : "detect"}` }, this.picture.element, this.line, this.roles);
     keepEvents(this.element, ["pointerdown", "contextmenu", "dblclick"]);
     graph.passToCanvas(this.element);
   }
