@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.host
@@ -33,7 +34,6 @@ def id_of(graph: dict, kind: str) -> str:
 def read(path: Path):
     """Frames uint8 [T, H, W, 3], frames per second, and whether there is sound."""
     import av
-    import numpy as np
 
     with av.open(str(path)) as clip:
         frames = np.stack([f.to_ndarray(format="rgb24") for f in clip.decode(video=0)])
@@ -66,6 +66,82 @@ def test_example_workflow(comfy, name):
     assert job.previews > 0
 
 
+def made(comfy, name: str):
+    """The job of a workflow that ended well, with its graph, frames, and whether its video has sound."""
+    graph = workflow(name)
+    job = comfy.run(graph)
+    assert job.status == "success", job.events[-1]
+    frames, fps, sound = read(comfy.path_of(job.files(id_of(graph, "SaveVideo"))[0]))
+    assert fps == 25
+    return job, graph, frames, sound
+
+
+def shown(job, graph: dict, kind: str) -> str:
+    """What a node said in the editor."""
+    return job.history["outputs"][id_of(graph, kind)]["text"][0]
+
+
+def test_only_the_face_of_a_clip_is_replaced(comfy):
+    """Around the face the clip is as it was filmed; the mouth does something else."""
+    _, _, frames, sound = made(comfy, "replace_the_face_in_a_clip")
+    clip, _, _ = read(ROOT / "assets" / "drive.mp4")
+    assert len(frames) == len(clip) and sound
+    changed = abs(frames.astype("float32") - clip).mean((0, 3))
+    height, width = changed.shape
+    mouth = changed[int(0.5 * height) : int(0.62 * height), int(0.42 * width) : int(0.62 * width)].mean()
+    edge = changed[:, : width // 5].mean(), changed[: height // 10].mean(), changed[-height // 5 :].mean()
+    assert max(edge) < 2, f"more than the face is replaced: {edge}"  # twice through H.264
+    assert mouth > 3 * max(edge), f"the mouth is the clip's own: {mouth}"
+
+
+def test_faces_go_through_a_model_one_by_one_and_come_back(comfy):
+    _, _, frames, _ = made(comfy, "several_faces_through_a_model")
+    assert len(frames) == 75 and frames.shape[1:3] == (480, 768)
+    for box in FACES["two_people_two_drives"]:
+        assert movement(frames, box) > 2, "a face does not move"
+    for box in ((0, 0, 0.08, 0.2), (0.46, 0, 0.54, 0.15), (0, 0.9, 1, 1)):
+        assert movement(frames, box) < 1, "more than the faces moves"
+
+
+def test_windows_are_joined_and_the_next_shot_fades_in(comfy):
+    """117 frames of two windows and 115 of the clip, 12 in common; the drift is named, and gone where the windows meet."""
+    job, graph, frames, sound = made(comfy, "long_video_from_windows")
+    assert len(frames) == 117 + 115 - 12 and sound
+    assert "colour drift" in shown(job, graph, "TroupeJoinWindows")
+    light = frames.mean((1, 2, 3))
+    assert abs(np.diff(light[45:75])).max() < 1, "a jump where the windows meet"
+    assert abs(np.diff(light)).max() < 6, "a cut where a fade should be"
+
+
+def test_looks_side_by_side(comfy):
+    job, graph, frames, _ = made(comfy, "finish_a_video_with_a_look")
+    assert len(frames) == 115 and frames.shape[1:3] == (512, 1024)
+    clear, cartoon = frames[::10, :, :512].astype("float32"), frames[::10, :, 512:].astype("float32")
+    assert abs(clear - cartoon).mean() > 5, "both look alike"
+    assert "WARNING" not in shown(job, graph, "TroupeSyncCheck")
+
+
+def test_a_motion_written_by_hand_is_saved_and_plotted(comfy):
+    """The file holds what was drawn: as long as the sound, and with the wink at its end."""
+    job, graph, frames, sound = made(comfy, "write_a_motion_and_export_it")
+    assert len(frames) == 117 and sound
+    assert movement(frames, FACES["one_person_from_a_clip"][0]) > 2
+    assert "TroupeExportLiveLink" not in {n["class_type"] for n in graph.values()}, "it is asleep"
+    saved = shown(job, graph, "TroupeSaveMotion").split("\n")[0]
+    header, *rows = (comfy.base / "output" / saved).read_text().splitlines()
+    left, right = (header.split(",").index(name) for name in ("EyeBlinkLeft", "EyeBlinkRight"))
+    assert len(rows) == 117
+    winks = [abs(float(v[left]) - float(v[right])) for v in (row.split(",") for row in rows[105:])]
+    assert max(winks) > 0.3
+
+
+def test_speech_with_emotion_and_persona(comfy):
+    job, graph, frames, sound = made(comfy, "speak_with_emotion_and_persona")
+    assert len(frames) == 117 and sound
+    assert movement(frames, FACES["one_person_from_a_clip"][0]) > 2
+    assert "against the sound" in shown(job, graph, "TroupeMeasureMotion")
+
+
 def test_sound_of_the_clip_comes_along(comfy):
     """A driving clip with sound gives a result with sound, both as long as the clip."""
     add_sound(ROOT / "assets" / "drive.mp4", comfy.base / "input" / "speaks.mp4", seconds=1.0)
@@ -87,7 +163,6 @@ def test_sound_of_the_clip_comes_along(comfy):
 def add_sound(source: Path, target: Path, seconds: float) -> None:
     """The first seconds of a clip, with a tone."""
     import av
-    import numpy as np
 
     frames, fps, _ = read(source)
     count = round(seconds * fps)
@@ -130,7 +205,6 @@ def test_detect_faces_shows_who_is_who(comfy):
 
 
 def picture(path: Path):
-    import numpy as np
     from PIL import Image
 
     return np.asarray(Image.open(path).convert("RGB"))

@@ -36,6 +36,10 @@ CORE_WIDGETS = {
     "KSampler": ["seed", EDITOR, "steps", "cfg", "sampler_name", "scheduler", "denoise"],
     "CreateVideo": ["fps"],
     "AudioMerge": ["merge_method"],
+    "GetVideoComponents": [],
+    "ImageFromBatch": ["batch_index", "length"],
+    "ImageScale": ["upscale_method", "width", "height", "crop"],
+    "ImageStitch": ["direction", "match_image_size", "spacing_width", "spacing_color"],
 }
 CORE = {*CORE_WIDGETS, "MarkdownNote"}
 # Widgets of core's loaders that name a file of a model; ours say "files" in object_info.json.
@@ -62,6 +66,8 @@ SOURCES = (
     "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/",
     "https://huggingface.co/Kijai/WanVideo_comfy/resolve/main/",
 )
+MUTED = 2
+FINDS_FACES = {"TroupeDetectFaces", "TroupeMotionFromVideo", "TroupeWarpRender"}
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 WAN = [name for name in NAMES if name.startswith("wan_")]
 # Which face each role is for, and what drives it.
@@ -92,9 +98,13 @@ def widget_names(kind: str) -> list[str]:
     return names
 
 
+def is_output(kind: str) -> bool:
+    return kind in OURS and OURS[kind]["output_node"]
+
+
 def to_api(ui: dict) -> dict:
-    """What the editor sends for this workflow: the nodes that an output node needs."""
-    nodes = {n["id"]: n for n in ui["nodes"] if n["type"] != "MarkdownNote"}
+    """What the editor sends for this workflow: the nodes that an output node needs, and none that is muted."""
+    nodes = {n["id"]: n for n in ui["nodes"] if n["type"] != "MarkdownNote" and n["mode"] != MUTED}
     links = {link[0]: link for link in ui["links"]}
     api = {}
     for id_, node in nodes.items():
@@ -107,7 +117,7 @@ def to_api(ui: dict) -> dict:
                 _, source, output, *_ = links[slot["link"]]
                 inputs[slot["name"]] = [str(source), output]
         api[str(id_)] = {"class_type": node["type"], "inputs": inputs}
-    ends = [i for i, n in api.items() if n["class_type"].startswith("Save")]
+    ends = [i for i, n in api.items() if n["class_type"] == "SaveVideo" or is_output(n["class_type"])]
     needed, todo = set(), ends
     while todo:
         id_ = todo.pop()
@@ -119,10 +129,16 @@ def to_api(ui: dict) -> dict:
 def test_each_main_job_has_a_workflow():
     assert NAMES == sorted(
         [
+            "finish_a_video_with_a_look",
+            "long_video_from_windows",
             "one_person_from_a_clip",
+            "replace_the_face_in_a_clip",
+            "several_faces_through_a_model",
+            "speak_with_emotion_and_persona",
             "two_people_faces_by_core",
             "two_people_talk_in_turn",
             "two_people_two_drives",
+            "write_a_motion_and_export_it",
             *ROLES,
         ]
     )
@@ -171,7 +187,7 @@ def test_only_core_and_our_nodes_are_used(name):
 def test_what_may_have_to_be_downloaded_is_said(name):
     ui, _ = load(name)
     models = [m for n in ui["nodes"] for m in n["properties"].get("models", [])]
-    assert models
+    assert models or not {n["type"] for n in ui["nodes"]} & FINDS_FACES
     for model in models:
         assert model["directory"] == FOLDERS[model["name"]]
         assert model["url"].startswith(SOURCES) and model["url"].endswith("/" + model["name"])
@@ -216,6 +232,7 @@ def test_thumbnail(name):
 
     with Image.open(FOLDER / f"{name}.jpg") as image:
         assert image.format == "JPEG" and 256 <= min(image.size) and max(image.size) <= 1024
+    assert (FOLDER / f"{name}.jpg").stat().st_size < 60_000
 
 
 def nodes_of(api: dict, kind: str) -> list[dict]:
