@@ -17,9 +17,7 @@ from .config import LATENT_CHANNELS, UNetConfig
 
 
 class ReferenceNet(UNet):
-    """Args:
-    config: Sizes; audio and motion do not matter.
-    """
+    """Sees single pictures: what ``config`` says of audio and motion does not matter."""
 
     def __init__(self, config: UNetConfig):
         super().__init__(config, video=False)

@@ -16,9 +16,7 @@ from .config import LATENT_CHANNELS, MAX_FRAMES, UNetConfig
 
 
 class DenoisingUNet(UNet):
-    """Args:
-    config: Sizes and switches.
-    """
+    """Sees videos, ``[B, 4, F, h, w]``; inside, frames are folded into the batch."""
 
     def __init__(self, config: UNetConfig):
         super().__init__(config, video=True)
