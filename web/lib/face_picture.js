@@ -65,6 +65,7 @@ export class FacePicture {
   #state = null;
   #drawn = "";
   #boxes = [];
+  #plates = [];
   #digits = { value: 0, at: 0 };
 
   /** `pick(person)` is called when a face is picked, `lost()` when the picture's file is no longer there. */
@@ -121,9 +122,9 @@ export class FacePicture {
     const focused = this.svg.contains(document.activeElement) ? document.activeElement.dataset.person : null;
     // Faces stand in the order of their numbers, for the Tab key; plates and names above all boxes, the chosen one's on top.
     const { chosen, labels } = this.#state;
-    const plates = placePlates(this.#boxes, { width, height }, chosen);
-    const names = placeNames(this.#boxes, plates, labels, { width, height }, chosen);
-    const marks = this.#boxes.map((box, index) => this.#marks(box, plates[index], names[box.person]));
+    this.#plates = placePlates(this.#boxes, { width, height }, chosen);
+    const names = placeNames(this.#boxes, this.#plates, labels, { width, height }, chosen);
+    const marks = this.#boxes.map((box, index) => this.#marks(box, this.#plates[index], names[box.person]));
     const last = this.#boxes.findIndex((box) => box.person === chosen);
     if (last >= 0) marks.push(...marks.splice(last, 1));
     this.svg.replaceChildren(...this.#boxes.map((box) => this.#face(box)), ...marks);
@@ -180,7 +181,9 @@ export class FacePicture {
   #under({ clientX, clientY }) {
     const seen = this.svg.getBoundingClientRect(); // scaled by the canvas, unlike clientWidth
     const scale = this.element.clientWidth / seen.width;
-    return faceAt(this.#boxes, (clientX - seen.left) * scale, (clientY - seen.top) * scale);
+    const [x, y] = [(clientX - seen.left) * scale, (clientY - seen.top) * scale];
+    const on = (plate) => x >= plate.x && x <= plate.x + plate.width && y >= plate.y && y <= plate.y + plate.height;
+    return this.#boxes[this.#plates.findIndex(on)] ?? faceAt(this.#boxes, x, y);
   }
 
   #hover(box) {
