@@ -5,19 +5,20 @@ import { passToCanvas } from "./lib/graph.js";
 import { addWidget } from "./lib/mounts.js";
 import { outputHooks } from "./lib/outputs.js";
 import { REPORT_CSS, Report } from "./lib/report_view.js";
+import { say } from "./lib/words.js";
 
 const WIDTH = 320;
 const MARGIN = 20; // pixels above and below a DOM widget that the classic editor takes from its height
 // Nodes with a `ui` text, and what their reports say before there is one.
 const NODES = {
-  TroupeSyncCheck: "Run to compare frame rates and lengths.",
-  TroupeMeasureMotion: "Run to judge the motion.",
-  TroupeSaveMotion: "Run to write the file.",
-  TroupeExportLiveLink: "Run to play the motion to the other program.",
-  TroupeAlignText: "Run to see how much of the text is said.",
-  TroupeJoinWindows: "Run to see what drifted.",
-  TroupePlaceFaces: "Run to see what was placed.",
-  TroupeReplaceFaces: "Run to see what was replaced.",
+  TroupeSyncCheck: () => say("Run to compare frame rates and lengths."),
+  TroupeMeasureMotion: () => say("Run to judge the motion."),
+  TroupeSaveMotion: () => say("Run to write the file."),
+  TroupeExportLiveLink: () => say("Run to play the motion to the other program."),
+  TroupeAlignText: () => say("Run to see how much of the text is said."),
+  TroupeJoinWindows: () => say("Run to see what drifted."),
+  TroupePlaceFaces: () => say("Run to see what was placed."),
+  TroupeReplaceFaces: () => say("Run to see what was replaced."),
 };
 const isOurs = (name) => name in NODES;
 
@@ -39,7 +40,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (!isOurs(node.comfyClass)) return;
-    const report = (node.troupeReport = new Report(NODES[node.comfyClass], () => fit(node)));
+    const report = (node.troupeReport = new Report(NODES[node.comfyClass](), () => fit(node)));
     keepEvents(report.root, ["pointerdown", "contextmenu", "dblclick"]);
     passToCanvas(report.root);
     addWidget(node, "shown_report", "troupe_report", report.root, {

@@ -18,6 +18,7 @@ import { TimelineSound } from "./lib/timeline_sound.js";
 import { CSS, LABELS } from "./lib/timeline_style.js";
 import { parse } from "./lib/timeline_text.js";
 import { TimelineView } from "./lib/timeline_view.js";
+import { say } from "./lib/words.js";
 
 const NODE = "TroupeMotionFromTimeline", HEIGHT = 310, WIDTH = 560, EVERY = 300;
 const LONG = 100_000; // characters above which a text is read when its writer pauses
@@ -34,7 +35,7 @@ class TimelineEditor {
     this.mistake = el("div", { class: "mistake", hidden: true, role: "alert", onclick: () => this.showInText() });
     this.fields = new TimelineFields((edits) => this.commit(setKeys(this.text, this.doc, edits)),
       (seconds) => this.commit(setLength(this.text, this.doc, seconds)), () => this.view.focus(this.chosen));
-    this.root = el("div", { class: "troupe-timeline", tabindex: -1, role: "group", "aria-label": "Timeline", "data-capture-wheel": "true" },
+    this.root = el("div", { class: "troupe-timeline", tabindex: -1, role: "group", "aria-label": say("Timeline"), "data-capture-wheel": "true" },
       this.tools(), this.mistake, this.view.ruler, this.view.scroll, this.view.bar, this.view.wave, this.fields.root, this.menu.root);
     this.root.addEventListener("keyup", () => this.settle());
     this.root.addEventListener("focusout", () => (this.left = performance.now()));
@@ -50,14 +51,14 @@ class TimelineEditor {
     const button = (label, said, onclick) => el("button", { type: "button", title: said, "aria-label": said, onclick }, label);
     const command = (id) => () => app.extensionManager.command.execute(id);
     this.buttons = {
-      add: button("+ Add", "Add a feeling, a gesture or a channel at the playhead", () => this.menu.toggle()),
-      duplicate: button("Duplicate", "Duplicate (Ctrl+D)", () => this.duplicate()),
-      remove: button("✕", "Delete (Delete key)", () => this.remove()),
-      undo: button("↶", "Undo (Ctrl+Z)", command("Comfy.Undo")),
-      redo: button("↷", "Redo (Ctrl+Shift+Z)", command("Comfy.Redo")),
-      out: button("−", "Show more time (- key, or Alt and the wheel)", () => this.zoom(this.scale / 1.4)),
-      near: button("+", "Show less time (+ key, or Alt and the wheel)", () => this.zoom(this.scale * 1.4)),
-      fit: button("Fit", "Show all of it", () => this.fit()),
+      add: button(say("+ Add"), say("Add a feeling, a gesture or a channel at the playhead"), () => this.menu.toggle()),
+      duplicate: button(say("Duplicate"), say("Duplicate (Ctrl+D)"), () => this.duplicate()),
+      remove: button("✕", say("Delete (Delete key)"), () => this.remove()),
+      undo: button("↶", say("Undo (Ctrl+Z)"), command("Comfy.Undo")),
+      redo: button("↷", say("Redo (Ctrl+Shift+Z)"), command("Comfy.Redo")),
+      out: button("−", say("Show more time (- key, or Alt and the wheel)"), () => this.zoom(this.scale / 1.4)),
+      near: button("+", say("Show less time (+ key, or Alt and the wheel)"), () => this.zoom(this.scale * 1.4)),
+      fit: button(say("Fit"), say("Show all of it"), () => this.fit()),
     };
     const { add, duplicate, remove, undo, redo, out, near, fit } = this.buttons;
     return el("div", { class: "bar" }, add, duplicate, remove, el("span", { class: "gap" }), this.fields.lengthLabel, undo, redo, out, near, fit);

@@ -1,5 +1,6 @@
 // Curves of a motion over time, with a cursor that follows a video. Nothing happens on import.
 import { el, svg } from "./dom.js";
+import { say } from "./words.js";
 
 const WIDTH = 400, HEIGHT = 150, LEFT = 4, RIGHT = 4, TOP = 6, BOTTOM = 16;
 // Told apart by the colour-blind, readable on dark and light.
@@ -39,7 +40,7 @@ export function drawCurves(motion, seek) {
   const seconds = Math.max(motion.seconds, 1e-3);
   const root = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "troupe-curves",
-    role: "img", "aria-label": `Curves of ${motion.name} over ${seconds.toFixed(2)} seconds`,
+    role: "img", "aria-label": say("Curves of {name} over {seconds} seconds", { name: motion.name, seconds: seconds.toFixed(2) }),
   });
   const x = (time) => LEFT + (Math.min(Math.max(time / seconds, 0), 1) * (WIDTH - LEFT - RIGHT));
   const marks = el("div", { class: "troupe-plot-marks", "aria-hidden": "true" }); // letters are not stretched with the curves

@@ -5,6 +5,7 @@
 // being the subgraph nodes that lead there from the root graph.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { say } from "./words.js";
 
 const MUTED = 2;
 const BYPASSED = 4;
@@ -231,7 +232,7 @@ export async function queuePart(wanted) {
   const ids = wanted.map(executionId);
   const { output, workflow } = await app.graphToPrompt();
   const missing = ids.find((id) => !output[id]);
-  if (missing) throw new Error("This node cannot run: it is muted or bypassed, or the subgraph it is in is");
+  if (missing) throw new Error(say("This node cannot run: it is muted or bypassed, or the subgraph it is in is"));
   let reply;
   try {
     reply = await api.queuePrompt(-1, { output: partLeadingTo(output, ids), workflow });
@@ -249,7 +250,7 @@ function refusal(error) {
   );
   if (lines.length) return lines.join("; ");
   if (typeof whole === "string") return whole;
-  return whole?.message ?? error.message ?? "The server did not answer";
+  return whole?.message ?? error.message ?? say("The server did not answer");
 }
 
 /** Calls back on what happens to jobs and to the graph; each takes the event's detail. Gives a function that stops it.

@@ -4,6 +4,7 @@ import * as cast from "./cast.js";
 import { el, keepEvents, style, theme } from "./dom.js";
 import { FacePicture } from "./face_picture.js";
 import * as graph from "./graph.js";
+import { say } from "./words.js";
 import { api } from "../../../scripts/api.js";
 
 const LOWEST = 130; // pixels of the node that the picture gets at least ...
@@ -39,7 +40,7 @@ const CSS = `
 [data-node-id]:has(.troupe-picker.detect) .image-preview { display: none; }
 `;
 
-const count = (people) => (people.length === 1 ? "one face was" : `${people.length} faces were`);
+const count = ({ length: n }) => (n === 1 ? say("one face was") : say("{n} faces were", { n }));
 
 const url = ({ filename, subfolder, type }) => api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
 
@@ -47,7 +48,7 @@ const url = ({ filename, subfolder, type }) => api.apiURL(`/view?${new URLSearch
 function frameNamed({ frame, frames, fps }) {
   if (!(frames > 1)) return "";
   const time = fps ? ` (${(frame / fps).toFixed(2)} s)` : "";
-  return `Frame ${frame + 1} of ${frames}${time}. `;
+  return say("Frame {frame} of {frames}{time}. ", { frame: frame + 1, frames, time });
 }
 
 export class Picker {
@@ -66,9 +67,9 @@ export class Picker {
       () => this.#lost(),
     );
     this.said = el("div", { class: "said", role: "status", "aria-live": "polite" });
-    this.button = el("button", { type: "button", onclick: () => this.#look() }, "Find faces");
+    this.button = el("button", { type: "button", onclick: () => this.#look() }, say("Find faces"));
     this.line = el("div", { class: "line" }, this.said, this.button);
-    this.roles = el("div", { class: "roles", role: "radiogroup", "aria-label": "Roles", onkeydown: (e) => this.#key(e) });
+    this.roles = el("div", { class: "roles", role: "radiogroup", "aria-label": say("Roles"), onkeydown: (e) => this.#key(e) });
     this.element = el("div", { class: `troupe-picker ${this.ofRole ? "role" : "detect"}` }, this.picture.element, this.line, this.roles);
     keepEvents(this.element, ["pointerdown", "contextmenu", "dblclick"]);
     graph.passToCanvas(this.element);
@@ -172,33 +173,44 @@ export class Picker {
   /** How things stand: {text, kind, button}, the first of what needs saying. */
   #notice(gone) {
     const { place, detect, found, roles, own } = this.#model;
-    if (this.ofRole && graph.stopped(place)) return { text: `This role is ${graph.stopped(place)}: nobody plays it.` };
+    const stopped = (at) => ({ how: graph.stopped(at) === "muted" ? say("muted") : say("bypassed") });
+    if (this.ofRole && graph.stopped(place)) return { text: say("This role is {how}: nobody plays it.", stopped(place)) };
     if (!detect) {
       return {
-        text: "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.",
+        text: say(
+          "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.",
+        ),
       };
     }
-    const off = graph.stopped(detect);
-    if (off) return { text: this.ofRole ? `Detect Faces is ${off}.` : `This node is ${off}.` };
-    if (!cast.looksAtSomething(detect)) {
-      const who = this.ofRole ? "Detect Faces has nothing to look at: connect" : "Nothing to look at: connect";
-      return { text: `${who} a picture to its ‘image’ or a clip to its ‘video’.` };
+    if (graph.stopped(detect)) {
+      const off = stopped(detect);
+      return { text: this.ofRole ? say("Detect Faces is {how}.", off) : say("This node is {how}.", off) };
     }
-    if (this.findings.looking(detect)) return { text: "Looking for faces …", button: true };
+    if (!cast.looksAtSomething(detect)) {
+      return {
+        text: this.ofRole
+          ? say("Detect Faces has nothing to look at: connect a picture to its ‘image’ or a clip to its ‘video’.")
+          : say("Nothing to look at: connect a picture to its ‘image’ or a clip to its ‘video’."),
+      };
+    }
+    if (this.findings.looking(detect)) return { text: say("Looking for faces …"), button: true };
     const failure = this.findings.failure(detect);
     if (failure) return { text: failure, kind: "error", button: true };
-    if (!found) return { text: "Find the faces of the picture to pick one by a click.", button: true };
-    if (gone) return { text: "The picture is no longer there.", kind: "warning", button: true };
-    if (this.#old) return { text: "The boxes are of an older picture.", kind: "warning", button: true };
-    if (own?.fixed) return { text: `The face is set by ‘${own.fixed}’.` };
+    if (!found) return { text: say("Find the faces of the picture to pick one by a click."), button: true };
+    if (gone) return { text: say("The picture is no longer there."), kind: "warning", button: true };
+    if (this.#old) return { text: say("The boxes are of an older picture."), kind: "warning", button: true };
+    if (own?.fixed) return { text: say("The face is set by ‘{node}’.", { node: own.fixed }) };
     const missing = (this.ofRole ? [own] : roles).find((role) => role && !role.fixed && !there(role, found));
-    if (missing) return { text: `${absence(missing, found)} Pick another.`, kind: "warning" };
+    if (missing) return { text: `${absence(missing, found)} ${say("Pick another.")}`, kind: "warning" };
     const twins = own && roles.filter((role) => role.face === own.face && role.key !== own.key);
-    if (this.ofRole && twins.length) return { text: `Face ${own.face} also has ‘${twins[0].drive ?? "no drive"}’.` };
+    if (this.ofRole && twins.length) {
+      const drive = twins[0].drive ?? say("no drive");
+      return { text: say("Face {face} also has ‘{drive}’.", { face: own.face, drive }) };
+    }
     if (this.ofRole) return { text: "" };
-    if (!roles.length) return { text: `${capital(count(found.people))} found.` };
-    if (!own) return { text: "Select a role below, then click its face." };
-    return { text: `Click the face of ‘${own.drive ?? "this role"}’.` };
+    if (!roles.length) return { text: say("{count} found.", { count: capital(count(found.people)) }) };
+    if (!own) return { text: say("Select a role below, then click its face.") };
+    return { text: say("Click the face of ‘{drive}’.", { drive: own.drive ?? say("this role") }) };
   }
 
   #list(roles, own, found) {
@@ -215,9 +227,10 @@ export class Picker {
     const missing = found && !role.fixed && !there(role, found);
     const strength = Number.isFinite(role.strength) ? `× ${Number(role.strength.toFixed(2))}` : null;
     const how = [role.region, strength];
-    const drive = role.drive ?? "no drive yet";
+    const drive = role.drive ?? say("no drive yet");
     const face = role.fixed ? "?" : role.face;
-    const words = [`Face ${face}${missing ? ", not there" : ""}`, drive, ...how].filter(Boolean).join(", ");
+    const whose = missing ? say("Face {face}, not there", { face }) : say("Face {face}", { face });
+    const words = [whose, drive, ...how].filter(Boolean).join(", ");
     return el(
       "button",
       {
@@ -262,15 +275,16 @@ const there = (role, found) => found.people.some((each) => each.person === role.
 
 /** Why a role's face cannot be played: it is not among those found, or, in a workflow of an older version, no number. */
 function absence({ face }, found) {
-  if (!Number.isInteger(face)) return `‘${face}’ is not the number of a face.`;
-  return `Face ${face} is not there: ${count(found.people)} found.`;
+  if (!Number.isInteger(face)) return say("‘{face}’ is not the number of a face.", { face });
+  return say("Face {face} is not there: {count} found.", { face, count: count(found.people) });
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** What to say of a person whose box is from another frame than the picture. */
 function elsewhere(each, found) {
-  return each.frame === found.frame ? null : `not in this frame, seen from frame ${each.frame + 1}`;
+  const frame = each.frame + 1;
+  return each.frame === found.frame ? null : say("not in this frame, seen from frame {frame}", { frame });
 }
 
 /** By person, the names of the drives that play it. */

@@ -1,6 +1,7 @@
 // A report as it is read: a line for each thing, what it is about in front, warnings that catch the eye. Nothing happens on
 // import.
 import { el, svg, theme } from "./dom.js";
+import { say } from "./words.js";
 
 export const REPORT_CSS = `
 .troupe-report { display: flex; flex-direction: column; width: 100%; height: 100%; min-height: 28px; box-sizing: border-box;
@@ -60,7 +61,7 @@ export class Report {
     this.text = "";
     this.changed = changed;
     this.lines = el("div", { class: "lines", role: "status", "aria-live": "polite" }, hint);
-    this.copy = el("button", { type: "button", "aria-label": "Copy the report", title: "Copy", hidden: true,
+    this.copy = el("button", { type: "button", "aria-label": say("Copy the report"), title: say("Copy"), hidden: true,
       onclick: () => this.#copy() }, drawn("M5 5V2h9v9h-3M2 5h9v9H2z", "currentColor"));
     this.root = el("div", { class: "troupe-report empty" }, this.lines, this.copy);
   }

@@ -4,13 +4,16 @@ import { BEATS, CURVES, rangeOf } from "./timeline_names.js";
 import { short, untilOf } from "./timeline_rules.js";
 import { stepsOf } from "./timeline_rows.js";
 import { LEAST, clamp, edit, moved, rounded } from "./timeline_select.js";
+import { say } from "./words.js";
 
-const HINT = "Double-click a line for a new key. Shift-click or drag a box for several.";
-const KEYS = `Tab goes from thing to thing; Space keeps what it leaves selected; Ctrl+A selects all.
-Arrows move in time and value, with Shift farther, with Alt finely; Enter edits the value, Escape leaves it.
-Ctrl+D copies behind; Ctrl+C, X and V work through the clipboard; Delete removes.
-Home, End and arrows move the playhead if nothing is selected; + and - zoom; Page Up and Down move along.
-Alt while dragging: nothing snaps. Shift while dragging a key: one direction. Alt or Shift and the wheel: zoom, move along.`;
+const hint = () => say("Double-click a line for a new key. Shift-click or drag a box for several.");
+const keys = () => [
+  say("Tab goes from thing to thing; Space keeps what it leaves selected; Ctrl+A selects all."),
+  say("Arrows move in time and value, with Shift farther, with Alt finely; Enter edits the value, Escape leaves it."),
+  say("Ctrl+D copies behind; Ctrl+C, X and V work through the clipboard; Delete removes."),
+  say("Home, End and arrows move the playhead if nothing is selected; + and - zoom; Page Up and Down move along."),
+  say("Alt while dragging: nothing snaps. Shift while dragging a key: one direction. Alt or Shift and the wheel: zoom, move along."),
+].join("\n");
 const LONGEST = 60; // seconds of a rise or fall
 
 const same = (values) => (values.every((value) => value === values[0]) ? values[0] : null);
@@ -27,7 +30,7 @@ export class TimelineFields {
       this.things.flatMap((thing) => edit(thing, { [what]: seconds === null ? null : clamp(seconds, 0, LONGEST) })), true);
     this.attack = ramp("attack");
     this.release = ramp("release");
-    this.curve = el("select", {}, el("option", { value: "", disabled: true, hidden: true }, "various"),
+    this.curve = el("select", {}, el("option", { value: "", disabled: true, hidden: true }, say("various")),
       ...CURVES.map((curve) => el("option", { value: curve }, curve.replaceAll("_", " "))));
     this.curve.addEventListener("change", () => this.done(this.things.flatMap((thing) => edit(thing, { curve: this.curve.value }))));
     this.length = el("input", { type: "number", min: 0, max: 3600, step: 0.5 });
@@ -35,14 +38,14 @@ export class TimelineFields {
     this.name = el("b");
     const label = (text, input, title) => el("label", { title }, text, input);
     this.labels = {
-      value: label("Value", this.value, "Strength from 0 to 1; degrees or eye distances for the head"),
-      start: label("Start", this.start, "Seconds"), end: label("End", this.end, "Seconds"),
-      curve: label("Curve", this.curve, "How it comes"),
-      attack: label("Attack", this.attack, "Seconds in which it comes. Empty: 0.35, or less if it is short"),
-      release: label("Release", this.release, "Seconds in which it goes. Empty: 0.35, or less if it is short"),
+      value: label(say("Value"), this.value, say("Strength from 0 to 1; degrees or eye distances for the head")),
+      start: label(say("Start"), this.start, say("Seconds")), end: label(say("End"), this.end, say("Seconds")),
+      curve: label(say("Curve"), this.curve, say("How it comes")),
+      attack: label(say("Attack"), this.attack, say("Seconds in which it comes. Empty: 0.35, or less if it is short")),
+      release: label(say("Release"), this.release, say("Seconds in which it goes. Empty: 0.35, or less if it is short")),
     };
-    this.hint = el("span", { class: "hint", title: `${HINT}\n${KEYS}` }, HINT);
-    this.lengthLabel = label("Length", this.length, "Seconds of the motion, written into the text. Empty: as long as the sound or the directions.");
+    this.hint = el("span", { class: "hint", title: `${hint()}\n${keys()}` }, hint());
+    this.lengthLabel = label(say("Length"), this.length, say("Seconds of the motion, written into the text. Empty: as long as the sound or the directions."));
     const { value, start, end, curve, attack, release } = this.labels;
     this.root = el("div", { class: "bar fields" }, this.hint, this.name, value, start, end, curve, el("span", { class: "break" }), attack, release);
   }
@@ -108,7 +111,7 @@ export class TimelineFields {
     const held = things.every((each) => each.entry.kind === "track" || !(each.entry.name in BEATS));
     const { low, high } = rangeOf(entry.name);
     Object.assign(this.value, { min: low, max: high, step: stepsOf(entry.name).step });
-    this.name.textContent = alone ? entry.name : `${things.length} selected`;
+    this.name.textContent = alone ? entry.name : say("{count} selected", { count: things.length });
     this.name.title = alone ? entry.name : [...new Set(things.map((each) => each.entry.name))].slice(0, 20).join(", ");
     const put = (input, value) => (input.value = value === null ? "" : short(value));
     put(this.value, same(things.map((each) => each.key.value)));
@@ -117,10 +120,10 @@ export class TimelineFields {
     for (const what of ["attack", "release"]) {
       const value = same(things.map((each) => each.key[what]));
       put(this[what], value);
-      this[what].placeholder = things.every((each) => each.key[what] === null) ? "auto" : "various";
+      this[what].placeholder = things.every((each) => each.key[what] === null) ? say("auto") : say("various");
     }
     this.curve.value = same(things.map((each) => each.key.curve)) ?? "";
-    this.labels.start.firstChild.textContent = items ? "Start" : "Time";
+    this.labels.start.firstChild.textContent = items ? say("Start") : say("Time");
     there(this.labels.end, alone && items);
     there(this.labels.curve, held);
     for (const what of ["attack", "release"]) there(this.labels[what], items && held);

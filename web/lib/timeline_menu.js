@@ -1,18 +1,19 @@
 // The menu of what can be added to a timeline, with a search over it.
 import { el } from "./dom.js";
 import { BEATS, BLENDSHAPES, EXPRESSIONS, HEAD, PAIRS } from "./timeline_names.js";
+import { say } from "./words.js";
 
-const GROUPS = [
-  ["Feelings", EXPRESSIONS], ["Gestures", Object.keys(BEATS)], ["Head", HEAD], ["Face, both sides", PAIRS],
-  ["Face", BLENDSHAPES],
+const groups = () => [
+  [say("Feelings"), EXPRESSIONS], [say("Gestures"), Object.keys(BEATS)], [say("Head"), HEAD], [say("Face, both sides"), PAIRS],
+  [say("Face"), BLENDSHAPES],
 ];
 
 export class AddMenu {
   /** `add(name)` is called with what is chosen, `closed()` as it closes. */
   constructor(add, closed) {
-    this.search = el("input", { type: "search", placeholder: "Search feelings, gestures, channels", "aria-label": "Search" });
+    this.search = el("input", { type: "search", placeholder: say("Search feelings, gestures, channels"), "aria-label": say("Search") });
     this.list = el("div", { class: "list" });
-    this.root = el("div", { class: "menu", hidden: true, role: "dialog", "aria-label": "Add to the timeline" }, this.search, this.list);
+    this.root = el("div", { class: "menu", hidden: true, role: "dialog", "aria-label": say("Add to the timeline") }, this.search, this.list);
     Object.assign(this, { add, closed });
     this.search.addEventListener("input", () => this.fill());
     this.search.addEventListener("keydown", (event) => {
@@ -23,12 +24,12 @@ export class AddMenu {
 
   fill() {
     const wanted = this.search.value.toLowerCase().replace(/[\s_-]/g, "");
-    const groups = GROUPS.map(([title, names]) => [title, names.filter((name) => name.toLowerCase().replace("_", "").includes(wanted))]);
-    const parts = groups.filter(([, names]) => names.length).flatMap(([title, names]) => [
+    const fitting = groups().map(([title, names]) => [title, names.filter((name) => name.toLowerCase().replace("_", "").includes(wanted))]);
+    const parts = fitting.filter(([, names]) => names.length).flatMap(([title, names]) => [
       el("h4", {}, title),
       ...names.map((name) => el("button", { type: "button", onclick: () => this.choose(name) }, name)),
     ]);
-    this.list.replaceChildren(...(parts.length ? parts : [el("h4", {}, `Nothing is called '${this.search.value}'`)]));
+    this.list.replaceChildren(...(parts.length ? parts : [el("h4", {}, say("Nothing is called '{name}'", { name: this.search.value }))]));
   }
 
   choose(name) {

@@ -1,5 +1,6 @@
 // Says in words and shows in the text what is wrong with a timeline.
 import { el } from "./dom.js";
+import { say } from "./words.js";
 
 const AROUND = 34; // characters shown on each side of a mistake
 
@@ -20,7 +21,9 @@ export function excerpt(text, { from, to }) {
 export function showMistake(box, text, error, wired) {
   box.hidden = !error && !wired;
   if (wired) {
-    box.replaceChildren("The text comes over a wire from a node that makes it during the run: it cannot be shown or changed here.");
+    box.replaceChildren(
+      say("The text comes over a wire from a node that makes it during the run: it cannot be shown or changed here."),
+    );
     return;
   }
   if (!error) return;
@@ -28,7 +31,7 @@ export function showMistake(box, text, error, wired) {
   if (error.place) {
     const [before, wrong, after] = excerpt(text, error.place);
     parts.push(el("pre", { "aria-hidden": "true" }, before, el("u", {}, wrong), after));
-    parts.push(el("span", { class: "where" }, `Line ${error.place.line}, column ${error.place.column}: `));
+    parts.push(el("span", { class: "where" }, say("Line {line}, column {column}: ", error.place)));
   }
   // What is wrong without the label that says where, which the line above does.
   const what = error.what.replace(/^(Item|Track) \d+ \('.*', line \d+, column \d+\)(: | )?/s, "").trim();

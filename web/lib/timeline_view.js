@@ -5,6 +5,7 @@ import { short, untilOf } from "./timeline_rules.js";
 import { pointsOfItem, pointsOfTrack } from "./timeline_shape.js";
 import { ALONG, LABELS, ROW, RULER, WAVE } from "./timeline_style.js";
 import { wavePath } from "./waveform.js";
+import { say } from "./words.js";
 
 const PAD = 6; // above and below the values of a track
 const MANY = 40; // tracks above which only those in sight are drawn
@@ -18,7 +19,7 @@ export class TimelineView {
     this.tracks = svg("svg", { class: "tracks", height: ROW });
     this.scroll = el("div", { class: "scroll", tabindex: -1 }, this.tracks);
     this.bar = svg("svg", { class: "along", height: ALONG, "aria-hidden": "true" });
-    this.wave = svg("svg", { class: "wave", height: WAVE, role: "img", "aria-label": "Waveform" });
+    this.wave = svg("svg", { class: "wave", height: WAVE, role: "img", "aria-label": say("Waveform") });
     this.scroll.addEventListener("scroll", () => this.rows?.length > MANY && this.draw(this.state));
     this.frozen = null; // the tracks of a drag's begin, by what is in them: none must change its scale under the pointer
   }
@@ -188,7 +189,7 @@ export class TimelineView {
   crowd(what, spans) {
     const boxes = spans.map(([x0, x1]) => `M${x0.toFixed(1)} 2h${Math.max(x1 - x0, 1).toFixed(1)}v${ROW - 4}H${x0.toFixed(1)}z`);
     const path = svg("path", { class: `crowd ${what}`, d: boxes.join("") });
-    path.append(svg("title", {}, "Show less time to reach single ones (Alt and the wheel)"));
+    path.append(svg("title", {}, say("Show less time to reach single ones (Alt and the wheel)")));
     return path;
   }
 
@@ -197,7 +198,8 @@ export class TimelineView {
     const end = untilOf(entry.name, key), wide = Math.max(x1 - x0, 4);
     const path = pointsOfItem(entry.name, key)
       .map(([time, share]) => `${this.x(time).toFixed(1)},${TimelineView.y(row, share * key.value).toFixed(1)}`);
-    const said = `${entry.name}, ${short(key.value)}, ${short(key.start)} to ${short(end)} seconds`;
+    const values = { name: entry.name, value: short(key.value), start: short(key.start), end: short(end) };
+    const said = say("{name}, {value}, {start} to {end} seconds", values);
     const grip = Math.min(7, wide / 3);
     const group = this.thing(id, said,
       svg("rect", { class: "block", "data-part": "body", x: x0, y: 2, width: wide, height: ROW - 4, rx: 4 }),
@@ -223,7 +225,8 @@ export class TimelineView {
       if (cx < LABELS - 20 || cx > this.width + 20) return;
       if (keys.length > CROWD && cx - before < 6 && `${index}.${i}` !== this.state.lead) return;
       before = cx;
-      const said = `${name} key, ${short(key.value)} at ${short(key.start)} seconds, ${key.curve}`;
+      const values = { name, value: short(key.value), time: short(key.start), curve: key.curve };
+      const said = say("{name} key, {value} at {time} seconds, {curve}", values);
       out.push(this.thing(`${index}.${i}`, said,
         svg("circle", { class: "hit", "data-part": "key", cx, cy, r: 10 }), svg("circle", { class: "key", "data-part": "key", cx, cy, r: 5 })));
     });
@@ -246,7 +249,7 @@ export class TimelineView {
       const text = svg("text", { x: 12, y: y + 18, class: "name", "data-row": i }, row.name.length > 16 ? `${row.name.slice(0, 15)}…` : row.name);
       text.append(svg("title", {}, row.name));
       out.push(svg("g", { class: row.sort }, svg("rect", { class: "shape", x: 3, y: y + 6, width: 3, height: ROW - 12, rx: 1.5 }), text));
-      const range = row.low ? `${short(row.low)} to ${short(row.high)}${row.high >= 5 ? "°" : ""}` : "";
+      const range = row.low ? say("{low} to {high}", { low: short(row.low), high: `${short(row.high)}${row.high >= 5 ? "°" : ""}` }) : "";
       out.push(svg("text", { class: "tick", x: 12, y: y + 31 }, range));
       out.push(svg("line", { class: "line", x1: 0, x2: LABELS, y1: y + ROW, y2: y + ROW }));
     }

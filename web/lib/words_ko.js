@@ -7,7 +7,7 @@ export default {
   "{n} faces were": "얼굴 {n}개를",
   "Frame {frame} of {frames}{time}. ": "{frames}프레임 중 {frame}번째{time}. ",
   "This role is {how}: nobody plays it.": "이 배역은 {how} 상태라 아무도 연기하지 않습니다.",
-  "muted": "음소거",
+  "muted": "비활성화",
   "bypassed": "우회",
   "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.":
     "이 배역에 이어진 ‘얼굴 감지’가 아직 없습니다. 출연진을 렌더러에, ‘얼굴 감지’를 렌더러의 얼굴 입력에 연결하세요.",
@@ -76,8 +76,18 @@ export default {
   "Show less time (+ key, or Alt and the wheel)": "더 짧은 시간 보기 (+ 키, 또는 Alt와 휠)",
   "Fit": "맞춤",
   "Show all of it": "전체 보기",
-  "Click a block or a key, or Tab to it; Shift-click or drag a box for several. Double-click a line for a new key.":
-    "블록이나 키를 클릭하거나 Tab으로 고르세요. 여러 개는 Shift+클릭이나 상자 드래그로. 줄을 더블클릭하면 새 키가 생깁니다.",
+  "Double-click a line for a new key. Shift-click or drag a box for several.":
+    "줄을 더블클릭하면 새 키가 생깁니다. 여러 개는 Shift+클릭이나 상자 드래그로 고릅니다.",
+  "Tab goes from thing to thing; Space keeps what it leaves selected; Ctrl+A selects all.":
+    "Tab은 하나씩 옮겨 가고, Space는 지나온 것을 선택해 둡니다. Ctrl+A는 전체 선택.",
+  "Arrows move in time and value, with Shift farther, with Alt finely; Enter edits the value, Escape leaves it.":
+    "화살표는 시간과 값을 옮깁니다. Shift는 크게, Alt는 세밀하게. Enter로 값을 고치고 Escape로 나옵니다.",
+  "Ctrl+D copies behind; Ctrl+C, X and V work through the clipboard; Delete removes.":
+    "Ctrl+D는 바로 뒤에 복제하고, Ctrl+C, X, V는 클립보드를 씁니다. Delete는 삭제.",
+  "Home, End and arrows move the playhead if nothing is selected; + and - zoom; Page Up and Down move along.":
+    "선택한 것이 없으면 Home, End와 화살표가 재생 위치를 옮깁니다. +와 -는 확대·축소, Page Up과 Down은 화면 이동.",
+  "Alt while dragging: nothing snaps. Shift while dragging a key: one direction. Alt or Shift and the wheel: zoom, move along.":
+    "드래그 중 Alt: 스냅하지 않음. 키를 드래그하며 Shift: 한 방향으로만. Alt 또는 Shift와 휠: 확대·축소, 화면 이동.",
   "various": "여러 값",
   "auto": "자동",
   "Value": "값",
@@ -110,4 +120,11 @@ export default {
   "Line {line}, column {column}: ": "{line}번째 줄, {column}번째 칸: ",
   "Waveform": "파형",
   "Show less time to reach single ones (Alt and the wheel)": "하나씩 고르려면 더 짧은 시간을 보세요 (Alt와 휠)",
+  "{name}, {value}, {start} to {end} seconds": "{name}, {value}, {start}~{end}초",
+  "{name} key, {value} at {time} seconds, {curve}": "{name} 키, {time}초에 {value}, {curve}",
+  "{low} to {high}": "{low}부터 {high}",
+  // graph.js
+  "This node cannot run: it is muted or bypassed, or the subgraph it is in is":
+    "이 노드는 실행할 수 없습니다: 노드나 노드가 든 서브그래프가 비활성화 또는 우회 상태입니다",
+  "The server did not answer": "서버가 응답하지 않았습니다",
 };

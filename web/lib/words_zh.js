@@ -7,8 +7,8 @@ export default {
   "{n} faces were": "{n} 张人脸",
   "Frame {frame} of {frames}{time}. ": "第 {frame}/{frames} 帧{time}。",
   "This role is {how}: nobody plays it.": "此角色已{how}：没有人扮演。",
-  "muted": "禁用",
-  "bypassed": "绕过",
+  "muted": "被禁用",
+  "bypassed": "被绕过",
   "No Detect Faces belongs to this role yet: wire the cast to a renderer, and Detect Faces to the renderer's faces.":
     "此角色还没有对应的“检测人脸”：请把演员表连到渲染器，并把“检测人脸”连到渲染器的人脸输入。",
   "Detect Faces is {how}.": "“检测人脸”已{how}。",
@@ -76,8 +76,17 @@ export default {
   "Show less time (+ key, or Alt and the wheel)": "显示更短时间（+ 键，或 Alt 加滚轮）",
   "Fit": "适配",
   "Show all of it": "显示全部",
-  "Click a block or a key, or Tab to it; Shift-click or drag a box for several. Double-click a line for a new key.":
-    "点击方块或关键帧，或用 Tab 选中；按 Shift 点击或拖框可多选。双击一行可新建关键帧。",
+  "Double-click a line for a new key. Shift-click or drag a box for several.": "双击一行可新建关键帧。按 Shift 点击或拖框可多选。",
+  "Tab goes from thing to thing; Space keeps what it leaves selected; Ctrl+A selects all.":
+    "Tab 逐个移动；空格保留离开项的选中状态；Ctrl+A 全选。",
+  "Arrows move in time and value, with Shift farther, with Alt finely; Enter edits the value, Escape leaves it.":
+    "方向键移动时间和数值，按 Shift 幅度更大，按 Alt 更精细；Enter 编辑数值，Escape 退出。",
+  "Ctrl+D copies behind; Ctrl+C, X and V work through the clipboard; Delete removes.":
+    "Ctrl+D 复制到后面；Ctrl+C、X、V 使用剪贴板；Delete 删除。",
+  "Home, End and arrows move the playhead if nothing is selected; + and - zoom; Page Up and Down move along.":
+    "未选中任何内容时，Home、End 和方向键移动播放头；+ 和 - 缩放；Page Up 和 Down 移动画面。",
+  "Alt while dragging: nothing snaps. Shift while dragging a key: one direction. Alt or Shift and the wheel: zoom, move along.":
+    "拖动时按 Alt：不吸附。拖动关键帧时按 Shift：只沿一个方向。Alt 或 Shift 加滚轮：缩放、移动画面。",
   "various": "多个值",
   "auto": "自动",
   "Value": "值",
@@ -110,4 +119,10 @@ export default {
   "Line {line}, column {column}: ": "第 {line} 行，第 {column} 列：",
   "Waveform": "波形",
   "Show less time to reach single ones (Alt and the wheel)": "缩短显示时间即可选中单个（Alt 加滚轮）",
+  "{name}, {value}, {start} to {end} seconds": "{name}，{value}，{start} 到 {end} 秒",
+  "{name} key, {value} at {time} seconds, {curve}": "{name} 关键帧，{time} 秒处为 {value}，{curve}",
+  "{low} to {high}": "{low} 到 {high}",
+  // graph.js
+  "This node cannot run: it is muted or bypassed, or the subgraph it is in is": "此节点无法运行：它或其所在子图已被禁用或绕过",
+  "The server did not answer": "服务器没有响应",
 };
