@@ -17,7 +17,7 @@ const isOurs = (name) => name in NODES;
 /** The player shows the pictures of a running node: the editor need not show them again below. */
 function hidePictures(node) {
   node.hideOutputImages = true;
-  node.onDrawBackground = () => {}; // the classic editor puts them there, Nodes 2.0 is asked by the style sheet
+  node.onDrawBackground = () => {}; // where the classic editor draws them; Nodes 2.0 obeys the style sheet
 }
 
 const hooks = outputHooks(isOurs, (node, output) => node.troupePlayer?.show(output));

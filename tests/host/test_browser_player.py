@@ -32,6 +32,12 @@ HELPERS = """() => {
             c.ds.offset[1] = 110 / scale - Math.min(...b.map(n => n.pos[1])); c.setDirty(true, true); },
     };
 }"""
+# What the server says of a running node, and of a job that the user stopped.
+PICTURE = """async id => { const {api} = await import('/scripts/api.js'), canvas = document.createElement('canvas');
+    const blob = await new Promise(done => canvas.toBlob(done));
+    api.dispatchEvent(new CustomEvent('b_preview_with_metadata', {detail: {blob, nodeId: id, displayNodeId: id, jobId: 'job'}})); }"""
+STOPPED = """async () => { const {api} = await import('/scripts/api.js');
+    api.dispatchEvent(new CustomEvent('execution_interrupted', {detail: {prompt_id: 'job', node_id: '8', executed: []}})); }"""
 PLACES = {
     "WarpRender": (0, 0), "PlotMotion": (420, 0), "SyncCheck": (840, 0), "MeasureMotion": (1260, 0),
     "SaveMotion": (1680, 0), "ExportLiveLink": (1680, 400), "PlaceFaces": (1260, 500),
@@ -314,7 +320,14 @@ def test_after_a_reload_a_preview_that_is_gone_says_so(stage, browsing, screensh
     open_graph(page, graph())
     wait(page, "() => troupe.shows(troupe.player('PlotMotion'))")
     hints = "() => ['WarpRender', 'PlotMotion'].map(n => troupe.player(n).innerText.trim())"
-    assert page.evaluate(hints) == ["Run to see the picture act.", "Run to see the motion."]
+    empty = ["Run to see the picture act.", "Run to see the motion."]
+    assert page.evaluate(hints) == empty
+    # A job that is stopped leaves no picture.
+    page.evaluate(PICTURE, "8")
+    wait(page, "() => troupe.player('WarpRender').innerText.includes('Rendering')")
+    page.evaluate(STOPPED)
+    wait(page, "() => !document.querySelector('.troupe-player .live')")
+    assert page.evaluate(hints) == empty
     page.evaluate("outputs => { app.nodeOutputs = outputs; }", outputs)
     look(page)
     wait(page, "() => /is gone.*Run again/.test(troupe.player('PlotMotion').innerText)")

@@ -30,7 +30,10 @@ export const PLAYER_CSS = `
 .troupe-plot-marks span { position: absolute; padding-inline-start: 3px; white-space: nowrap; }
 .troupe-player .names { display: flex; flex-wrap: wrap; gap: 1px 9px; flex: 0 0 auto; max-height: 48px; overflow-y: auto; line-height: 1.3; }
 .troupe-player .names span::before { content: "■ "; color: var(--colour); }
-[data-testid^="node-body"]:has(.troupe-player) > img, [data-testid^="node-body"]:has(.troupe-player) > img + div { display: none; }
+/* Nodes 2.0 shows the pictures of a running node below it, and keeps the last one: here they are in the player already. */
+[data-testid^="node-body"]:has(.troupe-player) > :is(img, img + div),
+[data-testid^="node-body"]:has(.troupe-player) > div:has(img.pointer-events-none.object-contain):not(:has(.troupe-player)) {
+  display: none; }
 `;
 
 /** The address of a file that a node left for the editor. */
