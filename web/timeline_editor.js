@@ -284,10 +284,10 @@ class TimelineEditor {
     const { doc, sound, band, playhead, start, scale } = this;
     for (const id of this.selection) if (!thingOf(doc, id)) this.selection.delete(id);
     if (!this.selection.has(this.chosen)) this.chosen = [...this.selection].at(-1) ?? null;
-    view.draw({ doc, seconds, sound, selection: this.selection, lead: this.chosen, band, playhead, start, scale });
     this.fields.show(this.things, doc, seconds, this.able);
     for (const name of ["duplicate", "remove"]) this.buttons[name].disabled = !this.selection.size || !this.able;
     this.buttons.add.disabled = !this.able;
+    view.draw({ doc, seconds, sound, selection: this.selection, lead: this.chosen, band, playhead, start, scale });
   }
 }
 

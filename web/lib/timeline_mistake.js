@@ -1,5 +1,6 @@
 // Says in words and shows in the text what is wrong with a timeline.
 import { el } from "./dom.js";
+import { EXAMPLE } from "./timeline_rules.js";
 import { say } from "./words.js";
 
 const AROUND = 34; // characters shown on each side of a mistake
@@ -21,12 +22,19 @@ export function excerpt(text, { from, to }) {
 export function showMistake(box, text, error, wired) {
   box.hidden = !error && !wired;
   if (wired) {
+    box.classList.add("calm");
     box.replaceChildren(
       say("The text comes over a wire from a node that makes it during the run: it cannot be shown or changed here."),
     );
     return;
   }
   if (!error) return;
+  const empty = error.what === "The timeline is empty";
+  box.classList.toggle("calm", empty);
+  if (empty) {
+    box.replaceChildren("Nothing happens yet. Press + Add, or write into the text, say ", el("code", {}, EXAMPLE));
+    return;
+  }
   const parts = [];
   if (error.place) {
     const [before, wrong, after] = excerpt(text, error.place);

@@ -59,6 +59,8 @@ export const CSS = `
 .troupe-timeline.stale .scroll svg, .troupe-timeline.stale .ruler { opacity: 0.55; filter: grayscale(1); pointer-events: none; }
 .troupe-timeline .mistake { flex: none; max-height: 96px; overflow: auto; padding: 4px 6px; border: 1px solid ${theme.error};
   border-radius: 4px; cursor: text; user-select: text; }
+.troupe-timeline .mistake.calm { border-color: ${theme.border}; color: ${theme.faint}; cursor: default; }
+.troupe-timeline .mistake code { font: 12px/1.3 ui-monospace, monospace; color: ${theme.inputText}; }
 .troupe-timeline .mistake[hidden] { display: none; }
 .troupe-timeline .mistake pre { margin: 0; padding-bottom: 5px; font: 12px/1.3 ui-monospace, monospace; white-space: pre; overflow: hidden; }
 .troupe-timeline .mistake u { text-decoration: underline wavy ${theme.error}; text-decoration-skip-ink: none; text-underline-offset: 3px; }
