@@ -6,8 +6,12 @@ import { passToCanvas } from "./lib/graph.js";
 import { addWidget, inGraph } from "./lib/mounts.js";
 import { isNode, outputHooks, watchJobs } from "./lib/outputs.js";
 import { PLAYER_CSS, Player } from "./lib/player.js";
+import { say } from "./lib/words.js";
 
-const NODES = { TroupePlotMotion: "Run to see the motion.", TroupeWarpRender: "Run to see the picture act." };
+const NODES = {
+  TroupePlotMotion: () => say("Run to see the motion."),
+  TroupeWarpRender: () => say("Run to see the picture act."),
+};
 const WIDTH = 320;
 const HEIGHT = 340;
 
@@ -40,7 +44,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (!isOurs(node.comfyClass)) return;
-    const player = (node.troupePlayer = new Player(NODES[node.comfyClass]));
+    const player = (node.troupePlayer = new Player(NODES[node.comfyClass]()));
     keepEvents(player.root, ["pointerdown", "contextmenu", "dblclick"]);
     passToCanvas(player.root);
     addWidget(node, "preview", "troupe_player", player.root, { hideOnZoom: false, getMinHeight: () => HEIGHT });

@@ -1,6 +1,7 @@
 // A picture with numbered boxes around its faces, one of which is picked with mouse or keyboard. Nothing happens on import.
 import { el, style, svg, theme } from "./dom.js";
 import { placeNames, placePlates } from "./marks.js";
+import { say } from "./words.js";
 
 const SMALLEST_HIT = 28; // pixels: what a finger or a hurried mouse still meets
 const SMALL = 24; // pixels: boxes below get thinner lines
@@ -74,7 +75,7 @@ export class FacePicture {
     this.pick = pick;
     const loaded = () => this.element.classList.remove("loading");
     this.image = el("img", { alt: "", draggable: "false", onload: loaded, onerror: () => (loaded(), lost()) });
-    this.svg = svg("svg", { role: "radiogroup", "aria-label": "Faces of the picture" });
+    this.svg = svg("svg", { role: "radiogroup", "aria-label": say("Faces of the picture") });
     this.element = el("div", { class: "troupe-picture" }, this.image, this.svg);
     this.svg.addEventListener("click", (event) => this.#pickAt(event));
     this.svg.addEventListener("pointermove", (event) => this.#hover(this.#under(event)));
@@ -136,7 +137,8 @@ export class FacePicture {
   #face(box) {
     const { chosen, labels, pickable, people } = this.#state;
     const isChosen = box.person === chosen;
-    const told = [`Face ${box.person} of ${people.length}`, labels[box.person], box.elsewhere].filter(Boolean).join(", ");
+    const face = say("Face {face} of {count}", { face: box.person, count: people.length });
+    const told = [face, labels[box.person], box.elsewhere].filter(Boolean).join(", ");
     const small = Math.min(box.width, box.height) < SMALL;
     const line = (isChosen ? 4 : 2) * (small ? 0.7 : 1);
     const frame = { x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 };

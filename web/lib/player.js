@@ -2,6 +2,7 @@
 import { api } from "../../../scripts/api.js";
 import { COLOURS, curvesOf, drawCurves } from "./curves.js";
 import { el, svg, theme } from "./dom.js";
+import { say } from "./words.js";
 
 export const PLAYER_CSS = `
 .troupe-player { display: flex; flex-direction: column; gap: 5px; width: 100%; height: 100%; min-height: 0; box-sizing: border-box;
@@ -60,7 +61,7 @@ export class Player {
   constructor(hint) {
     this.hint = el("div", { class: "hint" }, hint);
     this.stage = el("div", { class: "stage" }, this.hint);
-    this.root = el("div", { class: "troupe-player empty", role: "group", "aria-label": "Preview",
+    this.root = el("div", { class: "troupe-player empty", role: "group", "aria-label": say("Preview"),
       onkeydown: (event) => this.#key(event) }, this.stage);
     // What nobody sees does not play.
     new IntersectionObserver(([entry]) => (entry.isIntersecting ? this.wake() : this.rest())).observe(this.root);
@@ -87,8 +88,8 @@ export class Player {
     const url = URL.createObjectURL(blob);
     this.rest();
     if (!this.#picture) {
-      this.#picture = el("img", { alt: "What is being made" });
-      this.note = el("div", { class: "live", role: "status" }, "Rendering …");
+      this.#picture = el("img", { alt: say("What is being made") });
+      this.note = el("div", { class: "live", role: "status" }, say("Rendering …"));
       this.stage.append(this.#picture, this.note);
       this.hint.hidden = true;
     }
@@ -137,20 +138,21 @@ export class Player {
     const time = frame / this.file.fps;
     this.at = frame;
     this.range.value = frame;
-    this.range.setAttribute("aria-valuetext", `frame ${frame + 1} of ${this.file.frames}, ${time.toFixed(2)} s`);
+    const at = { frame: frame + 1, frames: this.file.frames, time: time.toFixed(2) };
+    this.range.setAttribute("aria-valuetext", say("frame {frame} of {frames}, {time} s", at));
     this.time.textContent = `${time.toFixed(2)} s`;
-    this.time.title = `Frame ${frame + 1} of ${this.file.frames}`;
+    this.time.title = say("Frame {frame} of {frames}", at);
     this.cursor?.(time);
   }
 
   #build(file, motions) {
     const button = (label, onclick) => el("button", { type: "button", "aria-label": label, title: label, onclick });
-    this.video = el("video", { src: address(file), loop: true, playsinline: true, tabindex: 0, "aria-label": "Preview" });
+    this.video = el("video", { src: address(file), loop: true, playsinline: true, tabindex: 0, "aria-label": say("Preview") });
     this.video.muted = true; // a property: browsers play by themselves only what is silent
-    this.play = button("Play or pause (space)", () => this.toggle());
-    this.sound = button("Sound on or off", () => (this.video.muted = !this.video.muted));
+    this.play = button(say("Play or pause (space)"), () => this.toggle());
+    this.sound = button(say("Sound on or off"), () => (this.video.muted = !this.video.muted));
     this.sound.hidden = file.sound === false;
-    this.range = el("input", { type: "range", min: 0, max: this.last, step: 1, "aria-label": "Frame",
+    this.range = el("input", { type: "range", min: 0, max: this.last, step: 1, "aria-label": say("Frame"),
       oninput: () => this.seek(Number(this.range.value)) });
     this.time = el("span", { class: "time" });
     this.plot = el("div", { class: "plot" });
@@ -184,14 +186,14 @@ export class Player {
   #lose() {
     this.#drop();
     this.#shown = "";
-    this.hint.textContent = "The preview is gone, as temporary files go. Run again to see it.";
+    this.hint.textContent = say("The preview is gone, as temporary files go. Run again to see it.");
     this.root.classList.add("empty");
     this.stage.replaceChildren(this.hint);
     this.root.replaceChildren(this.stage);
   }
 
   #choice(motions) {
-    const select = el("select", { "aria-label": "Whose curves", title: "Whose curves" },
+    const select = el("select", { "aria-label": say("Whose curves"), title: say("Whose curves") },
       motions.map((motion, i) => el("option", { value: i }, motion.name)));
     select.addEventListener("change", () => this.#draw(motions[select.value]));
     return select;
