@@ -18,9 +18,10 @@ from torch import Tensor
 
 from ..guidance import Guidance, Layer
 from .bank import Bank
+from .scene import Scene
 from .schedule import denoise
 from .unet import DenoisingUNet
-from .windows import Window, fade_weights, in_windows, open_windows
+from .windows import Window, fade_weights, open_windows
 
 STEPS, SCALE, WINDOW, OVERLAP = 20, 3.5, 24, 4
 VAE_SCALE = 0.18215
@@ -56,28 +57,30 @@ def animate(
     Yields:
         After each step the guided prediction and the latents, ``[1, 4, F, h, w]``.
     """
-    frames = noise.shape[2]
-    windows = open_windows(frames, WINDOW, OVERLAP) if windows is None else windows
-    weights = fade_weights(len(windows[0]), fade, OVERLAP)
-    both = torch.cat([torch.zeros_like(tokens), tokens])
+    scene = champ_scene(tokens, bank, guidance, windows, fade)
 
     def predict(x: Tensor, t: Tensor, passes: tuple[int, ...]) -> Tensor:
-        rows = list(passes)
-
-        def window(part: Window) -> Tensor:
-            where = list(part)
-            return net(
-                x[:, :, where].expand(len(rows), -1, -1, -1, -1),
-                t,
-                both[rows],
-                bank=bank,
-                reads=[row > 0 for row in rows],
-                added=guidance[:, :, where],
-            )
-
-        return in_windows(window, windows, frames, weights)
+        return scene.predict(net, x, t, [index > 0 for index in passes], [0.0] * len(passes))
 
     yield from denoise(predict, noise, steps, Guidance((Layer("portrait", scale),)))
+
+
+def champ_scene(
+    tokens: Tensor, bank: Bank, guidance: Tensor, windows: Sequence[Window] | None = None, fade: str = "even"
+) -> Scene:
+    """A video for any sampler; arguments as in ``animate``."""
+    frames = guidance.shape[2]
+    windows = open_windows(frames, WINDOW, OVERLAP) if windows is None else windows
+    shared = max((len(set(a) & set(b)) for a, b in zip(windows, windows[1:])), default=0)
+    return Scene(
+        bank,
+        torch.cat([torch.zeros_like(tokens), tokens]),
+        guidance,
+        frames,
+        always=True,
+        windows=tuple(windows),
+        weights=fade_weights(len(windows[0]), fade, shared),
+    )
 
 
 def reference_pixels(picture: np.ndarray, height: int, width: int) -> Tensor:

@@ -1,10 +1,10 @@
 """Hallo (arXiv 2406.08801): a portrait speaks, clip after clip.
 
     hallo = Hallo.of(load_hallo("net.pth"))
-    scene = portrait_scene(hallo, latents, identity, masks)
+    portrait = portrait_of(hallo, latents, identity, masks)
     for clip in range(count):
-        bank = scene.look(motion)                       # the portrait and the last two frames
-        for _, latents in animate(hallo, scene, bank, noise, windows[clip]): ...
+        bank = portrait.look(motion)                       # the portrait and the last two frames
+        for _, latents in animate(portrait, bank, noise, windows[clip]): ...
         motion = encode(decode(latents)[-2:])
 
 Layers of guidance (``engine.guidance``): ``portrait`` (identity, bank, place of the face), then ``speech``. Equal scales
@@ -24,6 +24,7 @@ from ..guidance import Guidance, Layer
 from .bank import Bank
 from .hallo_masks import HalloMasks
 from .hallo_nets import Hallo
+from .scene import Scene
 from .schedule import denoise
 
 STEPS, SCALE, CLIP, MOTION = 40, 3.5, 16, 2
@@ -35,7 +36,7 @@ def published(scale: float = SCALE) -> Guidance:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Portrait:
     """One face that speaks, in a picture.
 
     Attributes:
@@ -71,13 +72,13 @@ class Scene:
 
 
 @torch.no_grad()
-def portrait_scene(
+def portrait_of(
     hallo: Hallo,
     latents: Tensor,
     identity: Tensor,
     masks: HalloMasks,
     motion_scale: Sequence[float] = (1.0, 1.0, 1.0),
-) -> Scene:
+) -> Portrait:
     """What stays the same over all clips.
 
     Args:
@@ -98,7 +99,7 @@ def portrait_scene(
         )
     both = torch.cat([torch.zeros_like(identity), identity])
     device, dtype = latents.device, latents.dtype
-    return Scene(
+    return Portrait(
         hallo,
         latents,
         hallo.identity(both.to(device, dtype)),
@@ -109,8 +110,26 @@ def portrait_scene(
 
 
 @torch.no_grad()
+def hallo_scene(portrait: Portrait, bank: Bank, windows: Tensor) -> Scene:
+    """One clip for any sampler.
+
+    Args:
+        bank: Of ``Portrait.look``.
+        windows: ``[F, 5, layers, D]``, the speech of its frames, see ``hallo_audio.frame_windows``.
+    """
+    return Scene(
+        bank,
+        portrait.tokens,
+        portrait.place,
+        len(windows),
+        audio=portrait.hallo.audio(windows[None].to(portrait.latents)),
+        masks=portrait.masks,
+        motion_scale=portrait.motion_scale,
+    )
+
+
 def animate(
-    scene: Scene,
+    portrait: Portrait,
     bank: Bank,
     noise: Tensor,
     windows: Tensor,
@@ -121,9 +140,8 @@ def animate(
     """One clip from noise.
 
     Args:
-        bank: Of ``scene.look``.
+        bank, windows: As in ``hallo_scene``.
         noise: ``[1, 4, F, h, w]``.
-        windows: ``[F, 5, layers, D]``, the speech of these frames, see ``hallo_audio.frame_windows``.
         steps: 40 as published.
         guidance: Of layers ``portrait`` and ``speech``; default ``published()``.
 
@@ -131,25 +149,12 @@ def animate(
         After each step the guided prediction and the latents, ``[1, 4, F, h, w]``.
     """
     guidance = published() if guidance is None else guidance
-    heard = scene.hallo.audio(windows[None].to(noise))
-    audio = {False: torch.zeros_like(heard), True: heard}
+    scene = hallo_scene(portrait, bank, windows)
 
+    @torch.no_grad()
     def predict(x: Tensor, t: Tensor, passes: tuple[int, ...]) -> Tensor:
-        names = [guidance.names[:index] for index in passes]
-        # What is no layer is on in every pass.
-        seen = ["portrait" in on or "portrait" not in guidance.names for on in names]
-        spoken = ["speech" in on or "speech" not in guidance.names for on in names]
-        place = torch.cat([scene.place if s else torch.zeros_like(scene.place) for s in seen])
-        return scene.hallo.denoising(
-            x.expand(len(passes), -1, -1, -1, -1),
-            t,
-            scene.tokens[[int(s) for s in seen]],
-            bank=bank,
-            reads=seen,
-            added=place.expand(-1, -1, x.shape[2], -1, -1),
-            audio=torch.cat([audio[s] for s in spoken]),
-            masks=scene.masks,
-            motion_scale=scene.motion_scale,
-        )
+        off = [guidance.names[index:] for index in passes]  # what is no layer is on in every pass
+        seen, heard = (["portrait" not in o for o in off], [float("speech" not in o) for o in off])
+        return scene.predict(portrait.hallo.denoising, x, t, seen, heard)
 
     yield from denoise(predict, noise, steps, guidance)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from troupe.engine.faces.regions import LIPS, OVAL
 from troupe.engine.guidance import Guidance
-from troupe.engine.refnet.hallo import animate, portrait_scene, published
+from troupe.engine.refnet.hallo import animate, portrait_of, published
 from troupe.engine.refnet.hallo_audio import (
     SAMPLES,
     at_frames,
@@ -177,20 +177,20 @@ def test_two_clips(folder, config, hallo, synthetic):
     image, frames = gold["image"], config["frames"]
     levels = {n: [gold[f"{n}_mask.{i}"][:1] for i in range(4)] for n in ("full", "face", "lip")}
     masks = HalloMasks(gold["face_mask"][0], levels)
-    scene = portrait_scene(hallo, encoded(image), gold["face_emb"], masks)
+    portrait = portrait_of(hallo, encoded(image), gold["face_emb"], masks)
     gold.same("ref_latents", encoded(image).expand(3, -1, -1, -1), 1e-4)
     guidance, motion = published(config["guidance_scale"]), None
     for clip in range(2):
-        bank = scene.look(motion)
+        bank = portrait.look(motion)
         windows = gold["audio_windows"][clip * frames : (clip + 1) * frames]
         noise, wanted = gold[f"clip{clip}.noise"], gold[f"clip{clip}.latents"]
         how = {"steps": len(wanted), "guidance": guidance}
-        for i, (_, latents) in enumerate(animate(scene, bank, noise, windows, **how)):
+        for i, (_, latents) in enumerate(animate(portrait, bank, noise, windows, **how)):
             error = (latents - wanted[i]).abs().max()
             assert error <= 1e-3, f"clip {clip}, step {i}: {error}"
         if f"clip{clip}.latents_half_bank" in gold:
             half = bank.to(dtype=torch.float16).to(dtype=torch.float32)
-            runs = animate(scene, half, noise, windows, **how)
+            runs = animate(portrait, half, noise, windows, **how)
             halved = torch.stack([latents for _, latents in runs])
             gold.same(f"clip{clip}.latents_half_bank", halved, 1e-3)
         video = decoded(latents)
