@@ -28,9 +28,10 @@ _RECONSTRUCT = {p + "multiarray._reconstruct" for p in _NUMPY}
 _SCALAR = {p + "multiarray.scalar" for p in _NUMPY}
 _FROM_BUFFER = {p + "numeric._frombuffer" for p in _NUMPY}
 _RECONSTRUCTOR = {"copy_reg._reconstructor", "copyreg._reconstructor"}
+_BYTES = {"__builtin__.bytes", "builtins.bytes"}  # how empty ones are written
 _NAMES = {
     "numpy.ndarray", "numpy.dtype", "_codecs.encode", "collections.OrderedDict", "__builtin__.object",
-    "builtins.object", *_RECONSTRUCT, *_SCALAR, *_FROM_BUFFER, *_RECONSTRUCTOR,
+    "builtins.object", *_BYTES, *_RECONSTRUCT, *_SCALAR, *_FROM_BUFFER, *_RECONSTRUCTOR,
 }  # fmt: skip
 
 
@@ -207,6 +208,8 @@ class _Machine:
             self.push(args[0].encode("latin-1"))
         elif what == "collections.OrderedDict" and not args:
             self.push({})
+        elif what in _BYTES and not args:
+            self.push(b"")
         elif what in _RECONSTRUCTOR:
             self.push(Record(args[0].name))
         else:
