@@ -88,7 +88,9 @@ class Call:
 
     @property
     def patched(self) -> bool:
-        """Whether the model has adapters that understand ``LAYERS_KEY``."""
+        """Whether the model, or adapters on it, understand ``LAYERS_KEY``."""
+        if getattr(self.model, "understands_layers", False):
+            return True
         return bool(get_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY, self.options))
 
     def calculate(self, conds: list[list[dict]], options: dict) -> list[Tensor]:
