@@ -3,7 +3,7 @@
     python tools/workflow_pictures.py
     python tools/workflow_pictures.py RESULTS
 
-The first makes those of the Wan workflows and of two people in turn, from the bundled pictures, clip and speech. They show
+The first makes those of the Wan workflows, of two people in turn and of faces by core, from the bundled pictures, clip and speech. They show
 what goes in: which drive is for which face. What Wan makes of it is not shown, nothing is generated.
 The second makes those that show a result: RESULTS is ``output/video`` of a ComfyUI that has run the workflows.
 Needs the pack (``pip install -e .``) and Pillow.
@@ -152,6 +152,7 @@ def drives() -> None:
     sheet("wan_expression_and_speech", both, cast_picture(portrait, lips=True))
     voices = [wave(300, 150, name, COLOURS[i]) for i, name in enumerate(("speech.wav", "reply.wav"))]
     sheet("two_people_talk_in_turn", voices, cast_picture(picture("two_people.png")))
+    store("two_people_faces_by_core", cast_picture(picture("two_people.png")))
 
 
 def moments_of(folder: Path, name: str, seconds: tuple[float, ...]) -> list[np.ndarray]:
@@ -197,10 +198,8 @@ def results(folder: Path) -> None:
         (400, 300)
     )
     sheet("write_a_motion_and_export_it", [drawn, wave(400, 90)], shown("by_hand", 0.7, 4.0))
-    for name in ("two_people_two_drives", "two_people_faces_by_core"):
-        frames = moments_of(folder, "two_people", (2.6, 4.4))
-        both = np.concatenate(frames, axis=1)
-        store(name, scaled(both, LARGEST, round(both.shape[0] * LARGEST / both.shape[1])))
+    acted = np.concatenate(moments_of(folder, "two_people", (2.6, 4.4)), axis=1)
+    store("two_people_two_drives", scaled(acted, LARGEST, round(acted.shape[0] * LARGEST / acted.shape[1])))
 
 
 def main() -> None:

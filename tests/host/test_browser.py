@@ -103,8 +103,10 @@ def saved_and_loaded(page, sent: dict) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "renderer", ["classic", "nodes2"]
+)  # one after the other: the second finds it in the cache
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("renderer", ["classic", "nodes2"])
 def test_workflow_opens_runs_and_shows_what_it_made(comfy, editor, browsing, screenshots, name, renderer):
     if renderer == "nodes2" and comfy.host.name.endswith("0.8"):
         pytest.skip("once is enough: newer servers are tested in this renderer")
