@@ -19,6 +19,8 @@ SHOWN = """() => app.graph.nodes.filter(n => n.type.startsWith('Troupe')).map(n 
     widgets: Object.fromEntries((n.widgets ?? []).map(w => [w.name, w.label ?? w.name]))}))"""
 SET = "async l => await app.extensionManager.setting.set('Comfy.Locale', l)"
 GET = "() => app.extensionManager.setting.get('Comfy.Locale')"
+SAY = "async e => (await import('/extensions/ComfyUI-Troupe/lib/words.js')).say(e)"
+WIDGETS = ("Find faces", "Duplicate", "Run to see the picture act.")
 # Where the mouse has to be to stand on the title, an input or a widget of a node in the classic renderer.
 PLACE = """([type, what, name]) => {
     const n = app.graph.nodes.find(n => n.type === type), c = app.canvas;
@@ -89,6 +91,14 @@ def assert_tooltip(page, what: str, name: str | None, wanted: str) -> None:
     page.wait_for_function("t => document.querySelector('.node-tooltip')?.innerText === t", arg=wanted)
 
 
+def assert_widgets_speak(page) -> None:
+    """The picker's button, the timeline's and the hint of the player say what the table has, and that is not English."""
+    for english in WIDGETS:
+        said = page.evaluate(SAY, english)
+        assert said != english
+        page.get_by_text(said, exact=True).first.wait_for()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_workflow_is_in_the_editors_language(comfy, page, browsing, in_language, screenshots, language):
     """In the classic renderer, with its tooltips, and in Nodes 2.0, which draws the names as HTML."""
@@ -98,7 +108,7 @@ def test_a_workflow_is_in_the_editors_language(comfy, page, browsing, in_languag
     assert_names_are_translated(page, wanted)
     page.keyboard.press("Escape")
     page.evaluate(browsing.FIT)
-    page.wait_for_timeout(1000)
+    assert_widgets_speak(page)
     page.screenshot(path=str(screenshots / picture.format(WORKFLOW)))
 
     role = wanted["TroupeAssignRole"]

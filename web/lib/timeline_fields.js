@@ -115,7 +115,7 @@ export class TimelineFields {
     this.name.title = alone ? entry.name : [...new Set(things.map((each) => each.entry.name))].slice(0, 20).join(", ");
     const put = (input, value) => (input.value = value === null ? "" : short(value));
     put(this.value, same(things.map((each) => each.key.value)));
-    this.value.placeholder = "mixed";
+    this.value.placeholder = say("mixed");
     put(this.start, things.reduce((least, each) => Math.min(least, each.key.start), Infinity));
     put(this.end, alone && items ? untilOf(entry.name, key) : null);
     for (const what of ["attack", "release"]) {

@@ -32,7 +32,7 @@ export function showMistake(box, text, error, wired) {
   const empty = error.what === "The timeline is empty";
   box.classList.toggle("calm", empty);
   if (empty) {
-    box.replaceChildren("Nothing happens yet. Press + Add, or write into the text, say ", el("code", {}, EXAMPLE));
+    box.replaceChildren(say("Nothing happens yet. Press + Add, or write into the text, say "), el("code", {}, EXAMPLE));
     return;
   }
   const parts = [];

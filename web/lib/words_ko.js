@@ -127,4 +127,7 @@ export default {
   "This node cannot run: it is muted or bypassed, or the subgraph it is in is":
     "이 노드는 실행할 수 없습니다: 노드나 노드가 든 서브그래프가 비활성화 또는 우회 상태입니다",
   "The server did not answer": "서버가 응답하지 않았습니다",
+  // timeline_mistake.js, an empty text; timeline_fields.js
+  "Nothing happens yet. Press + Add, or write into the text, say ": "아직 아무 일도 없습니다. + 추가를 누르거나 텍스트에 이렇게 써 보세요: ",
+  "mixed": "섞임",
 };

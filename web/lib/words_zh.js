@@ -125,4 +125,7 @@ export default {
   // graph.js
   "This node cannot run: it is muted or bypassed, or the subgraph it is in is": "此节点无法运行：它或其所在子图已被禁用或绕过",
   "The server did not answer": "服务器没有响应",
+  // timeline_mistake.js, an empty text; timeline_fields.js
+  "Nothing happens yet. Press + Add, or write into the text, say ": "还没有任何内容。按 + 添加，或在文本中写入，例如 ",
+  "mixed": "多个值",
 };
