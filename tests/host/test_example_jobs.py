@@ -90,7 +90,7 @@ def test_only_the_face_of_a_clip_is_replaced(comfy):
     height, width = changed.shape
     mouth = changed[int(0.5 * height) : int(0.62 * height), int(0.42 * width) : int(0.62 * width)].mean()
     edge = changed[:, : width // 5].mean(), changed[: height // 10].mean(), changed[-height // 5 :].mean()
-    assert max(edge) < 2, f"more than the face is replaced: {edge}"  # twice through H.264
+    assert max(edge) < 4, f"more than the face is replaced: {edge}"  # twice through H.264
     assert mouth > 3 * max(edge), f"the mouth is the clip's own: {mouth}"
 
 
@@ -110,7 +110,7 @@ def test_windows_are_joined_and_the_next_shot_fades_in(comfy):
     assert "colour drift" in shown(job, graph, "TroupeJoinWindows")
     light = frames.mean((1, 2, 3))
     assert abs(np.diff(light[45:75])).max() < 1, "a jump where the windows meet"
-    assert abs(np.diff(light)).max() < 6, "a cut where a fade should be"
+    assert abs(np.diff(light)).max() < 8, "a cut where a fade should be"
 
 
 def test_looks_side_by_side(comfy):
