@@ -104,12 +104,12 @@ export class TimelineView {
       return { ...row, low, high };
     });
     this.numbers = new Map(this.rows.flatMap((row, i) => row.entries.map((index) => [index, i])));
+    this.drawRuler();
+    this.drawBar();
+    this.drawWave(); // these come and go, and leave the tracks the rest of the height
     const height = Math.max(this.rows.length * ROW, this.scroll.clientHeight, ROW);
     this.tracks.setAttribute("height", height);
     this.tracks.replaceChildren(...this.background(height), this.content(), ...this.labels(height), ...this.cursor(height), ...this.band());
-    this.drawRuler();
-    this.drawBar();
-    this.drawWave();
     if (focused) this.focus(state.lead ?? focused);
   }
 
