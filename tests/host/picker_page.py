@@ -47,6 +47,8 @@ OVERFLOWS = """() => app.canvas.graph.nodes.filter(n => /Troupe(Detect|Assign)/.
         const bottom = top + (n.pos[1] + n.size[1] + c.ds.offset[1]) * c.ds.scale;
         return [n.title, Math.round(Math.max(0, ...parts.map(r => r.bottom)) - bottom)];
     }).filter(([, over]) => over > 1)"""
+# The editor opens the workflow of the last visit by itself, some time after it can be spoken to.
+OPENED = "() => app.graph.nodes.length > 0 && app.extensionManager.workflow?.activeWorkflow?.changeTracker"
 DIALOG = ".p-dialog-mask"
 UNDER = """([x, y]) => { const e = document.elementFromPoint(x, y);
     return e.closest('.troupe-picker') ? null : `${e.tagName} ${e.className}`; }"""

@@ -5,7 +5,7 @@ import { say } from "./words.js";
 
 const SMALLEST_HIT = 28; // pixels: what a finger or a hurried mouse still meets
 const SMALL = 24; // pixels: boxes below get thinner lines
-const DIGITS_WAIT = 700; // milliseconds between the digits of one number
+const DIGITS_WAIT = 1000; // milliseconds between the digits of one number
 
 const CSS = `
 .troupe-picture { position: relative; flex: 1 1 auto; min-height: 130px; overflow: hidden; border-radius: 4px;
