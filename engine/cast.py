@@ -16,7 +16,8 @@ class Role:
 
     Attributes:
         face: Number of the face, 1 is the leftmost.
-        drive: A ``FaceMotion``, or for diffusion ``ExpressionEmbeds`` or ``SpeechEmbeds``.
+        drive: A ``FaceMotion``, for diffusion ``ExpressionEmbeds`` or ``SpeechEmbeds``, or a ``BodyMotion`` for guidance
+            maps. Renderers refuse what they cannot play.
         region: Part of the picture the drive may change, one of ``REGIONS``.
         strength: 0 switches the role off, 1 is as driven, more exaggerates.
         rest: How the drive's neutral meets the picture's own expression, see ``engine.render.rest``:

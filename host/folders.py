@@ -13,7 +13,9 @@ from pathlib import Path
 from ..engine.errors import TroupeError
 
 MODEL_FOLDER = "mediapipe"
+FACE_ENCODERS = "face_encoders"
 MOTION_FOLDER = "motion"
+BODY_FOLDER = "smpl"
 
 
 def inside(folder: str | os.PathLike, path: str | os.PathLike) -> bool:
@@ -115,14 +117,21 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
 
 
 def register_models() -> None:
-    """Make ``models/mediapipe`` known, so that ``extra_model_paths.yaml`` and model managers reach it.
+    """Make ``models/mediapipe``, ``models/face_encoders`` and ``models/smpl`` known, so that ``extra_model_paths.yaml`` and
+    model managers reach them. Face encoders may also lie in ``models/insightface``, where other packs put theirs.
 
-    A dictionary entry, nothing is read. It must happen when the nodes are listed: ComfyUI answers for a
+    Dictionary entries, nothing is read. It must happen when the nodes are listed: ComfyUI answers for a
     folder's files only once it is known.
     """
     import folder_paths
 
-    folder_paths.add_model_folder_path(MODEL_FOLDER, os.path.join(folder_paths.models_dir, MODEL_FOLDER))
+    for key, folder in (
+        (MODEL_FOLDER, MODEL_FOLDER),
+        (FACE_ENCODERS, FACE_ENCODERS),
+        (FACE_ENCODERS, "insightface"),
+        (BODY_FOLDER, BODY_FOLDER),
+    ):
+        folder_paths.add_model_folder_path(key, os.path.join(folder_paths.models_dir, folder))
 
 
 def model_folders() -> list[str]:

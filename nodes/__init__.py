@@ -5,7 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.folders import register_models
+from .body import BodyMaps, LoadBodyModel, LoadBodyMotion
 from .cast import AssignRole, WarpRender
+from .champ import ChampConditioning, LoadChamp, TrailingSigmas
 from .composite import CropFaces, PlaceFaces, ReplaceFaces
 from .example import ExampleMedia, ExampleSpeech
 from .expression import EncodeSpeech, ExtractExpression, LoadExpressionEncoder
@@ -55,6 +57,12 @@ NODES = (
     LayeredGuider,
     LayeredCFG,
     FlowSigmas,
+    LoadBodyModel,
+    LoadBodyMotion,
+    BodyMaps,
+    LoadChamp,
+    ChampConditioning,
+    TrailingSigmas,
     ExampleMedia,
     ExampleSpeech,
 )

@@ -22,6 +22,13 @@ Emotion = io.Custom("TROUPE_EMOTION")
 Persona = io.Custom("TROUPE_PERSONA")
 # TROUPE_CROPS: engine.video.crops.Crops, which squares were cut from a picture or clip.
 Crops = io.Custom("TROUPE_CROPS")
+# TROUPE_CHAMP: host.champ.LoadedChamp. TROUPE_BODY: engine.body.motion.BodyMotion. TROUPE_BODY_MODEL: engine.body.smpl.Smpl.
+Champ = io.Custom("TROUPE_CHAMP")
+Body = io.Custom("TROUPE_BODY")
+BodyModel = io.Custom("TROUPE_BODY_MODEL")
+# TROUPE_HALLO: host.hallo.LoadedHallo. TROUPE_IDENTITY: engine.refnet.identity.Identities.
+Hallo = io.Custom("TROUPE_HALLO")
+Identity = io.Custom("TROUPE_IDENTITY")
 
 # Core's own, from ComfyUI 0.23 on; named here so that older versions carry them too.
 # BOUNDING_BOX is a list per frame of {"x", "y", "width", "height", "label", "score"} in pixels.
