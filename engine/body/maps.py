@@ -120,13 +120,12 @@ def _frame(
         whole[seen.pixel] = values
         return whole.view(camera.height, camera.width, *values.shape[1:]).cpu().numpy()
 
-    some = len(seen.pixel) > 0
-    nothing = torch.zeros(0, dtype=torch.uint8)
     face = _face(seen, points, body, camera)
     blended = seen.blend(looks, body.faces)
-    skeleton = openpose_points(joints[:, :2].double().cpu().numpy(), face)
+    joints = joints.double().cpu().numpy()
+    skeleton = openpose_points(np.where(joints[:, 2:] > 0, joints[:, :2], np.nan), face)
     return BodyMaps(
-        spread(depth_map(seen) if some else nothing),
+        spread(depth_map(seen)),
         spread(normal_map(seen, blended[:3])),
         spread(semantic_map(blended[3:])),
         draw_skeleton(skeleton, camera.height, camera.width),

@@ -37,6 +37,8 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 def depth_map(seen: Fragments) -> Tensor:
     """uint8 ``[P]``: 255 at the nearest pixel seen in the picture, 0 at the farthest, linear in depth."""
+    if not len(seen.depth):
+        return _byte(seen.depth)
     near, far = seen.depth.amin(), seen.depth.amax()
     return _byte((far - seen.depth) / (far - near) if far > near else torch.ones_like(seen.depth))
 
