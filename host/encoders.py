@@ -85,13 +85,7 @@ def encode_audio(audio_encoder: object, audio: dict, seconds: float | None = Non
     """
     from ..engine.speech.wav2vec import encode_speech
 
-    network = audio_encoder.model
-    if "Wav2Vec2" not in type(network).__name__:
-        raise TroupeError(
-            "The input 'audio_encoder' cannot be used",
-            f"it is a {type(network).__name__}, FantasyTalking listens with wav2vec2",
-            "Load wav2vec2-base-960h with Load Audio Encoder",
-        )
+    network = _wav2vec2(audio_encoder)
     sound = to_audio(audio)
     comfy.model_management.load_models_gpu([audio_encoder.patcher])
 
@@ -101,3 +95,46 @@ def encode_audio(audio_encoder: object, audio: dict, seconds: float | None = Non
         return list(layers)  # the embedded sound, then each block's output; the last is the encoder's
 
     return encode_speech(torch.from_numpy(sound.samples), sound.rate, encoder, seconds=seconds)
+
+
+def encode_audio_by_frames(
+    audio_encoder: object, audio: dict, seconds: float | None = None, clip: int = 16
+) -> SpeechEmbeds:
+    """Speech as Hallo hears it, by ComfyUI's own audio encoder in its two halves.
+
+    Silence fills up to whole clips of so many frames, as published. The rest is as in ``encode_audio``.
+    """
+    from ..engine.refnet.hallo_audio import encode_frames
+
+    network = _wav2vec2(audio_encoder)
+    sound = to_audio(audio)
+    if seconds is not None:
+        sound = sound.fit(max(1, round(seconds * sound.rate)))
+    comfy.model_management.load_models_gpu([audio_encoder.patcher])
+
+    def convolve(waves: torch.Tensor) -> torch.Tensor:
+        return network.feature_extractor(waves.to(audio_encoder.load_device))
+
+    def encode(features: torch.Tensor) -> list[torch.Tensor]:
+        _, layers = network.encoder(network.feature_projection(features))
+        return list(layers)
+
+    with torch.inference_mode():
+        samples = torch.from_numpy(sound.samples)
+        return encode_frames(samples, sound.rate, convolve, encode, multiple=clip, progress=NodeProgress())
+
+
+def _wav2vec2(audio_encoder: object) -> torch.nn.Module:
+    """The network of core's audio encoder.
+
+    Raises:
+        TroupeError: if it is none of the kind.
+    """
+    network = audio_encoder.model
+    if "Wav2Vec2" not in type(network).__name__:
+        raise TroupeError(
+            "The input 'audio_encoder' cannot be used",
+            f"it is a {type(network).__name__}, FantasyTalking and Hallo listen with wav2vec2",
+            "Load wav2vec2-base-960h with Load Audio Encoder",
+        )
+    return network

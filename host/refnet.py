@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
+import comfy.samplers
 import comfy.supported_models
 import torch
 from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 
 from ..engine.errors import TroupeError
 from ..engine.refnet.scene import Scene
-from ..engine.refnet.schedule import BETAS
+from ..engine.refnet.schedule import BETAS, sigmas
 from .guider import LAYERS_KEY, PRESENT_KEY
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SCENE, SHOWN = (
     "troupe_scene",
     "troupe_shown",
 )  # in a conditioning: the scene, and whether its layers act (else negative)
+NO_SIGNAL = 1e6  # noise over signal at the first step, in the place of infinity
 SETTINGS = {"beta_schedule": "sqrt_linear", "linear_start": BETAS[0], "linear_end": BETAS[1], "zsnr": True}
 
 
@@ -161,3 +163,32 @@ def weight_type() -> torch.dtype:
     if comfy.model_management.should_use_fp16(device):
         return torch.float16
     return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32
+
+
+def published_sampler(steps: int) -> tuple[comfy.samplers.KSAMPLER, Tensor]:
+    """DDIM as the family was published with it: a SAMPLER and its SIGMAS.
+
+    ComfyUI's euler on ``schedule.sigmas`` is the same but for rounding: it adds to noise that is 4500 times louder than the
+    picture. Here nothing is added to it, so that the first step can begin where no signal is left at all.
+    """
+    schedule = sigmas(steps)
+    schedule[0] = NO_SIGNAL
+    return comfy.samplers.KSAMPLER(_ddim), schedule
+
+
+@torch.no_grad()
+def _ddim(
+    model: Any,
+    x: Tensor,
+    sigmas: Tensor,
+    extra_args: dict | None = None,
+    callback: Any = None,
+    disable: Any = None,
+) -> Tensor:
+    ones = x.new_ones(len(x))
+    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:])):
+        denoised = model(x, sigma * ones, **(extra_args or {}))
+        if callback is not None:
+            callback({"x": x, "i": i, "sigma": sigma, "sigma_hat": sigma, "denoised": denoised})
+        x = denoised + (x - denoised) * (following / sigma)
+    return x

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from . import sockets
 
 OUTPUTS = 4
+READERS = ("FantasyTalking", "Hallo")
 
 
 class LoadExpressionEncoder(io.ComfyNode):
@@ -116,7 +117,8 @@ class EncodeSpeech(io.ComfyNode):
             node_id="TroupeEncodeSpeech",
             display_name="Encode Speech",
             category="Troupe/wan",
-            description="Turns a recording of speech into a drive for faces animated by Wan with FantasyTalking.",
+            description="Turns a recording of speech into a drive for faces animated by Wan with FantasyTalking, or by "
+            "Hallo.",
             inputs=[
                 io.AudioEncoder.Input(
                     "audio_encoder", tooltip="wav2vec2-base-960h, from ComfyUI's Load Audio Encoder."
@@ -130,12 +132,22 @@ class EncodeSpeech(io.ComfyNode):
                     step=0.01,
                     tooltip="Cuts the sound, or pads it with silence, to this length. 0 keeps it as it is.",
                 ),
+                # Optional and last: workflows from before there was a choice go on.
+                io.Combo.Input(
+                    "reader",
+                    options=list(READERS),
+                    default=READERS[0],
+                    optional=True,
+                    tooltip="Who speaks along: FantasyTalking (Apply Cast) or Hallo (Hallo Render). Each hears in its own "
+                    "way. Usual: FantasyTalking.",
+                ),
             ],
             outputs=[sockets.Speech.Output(display_name="speech")],
         )
 
     @classmethod
-    def execute(cls, audio_encoder, audio, seconds) -> io.NodeOutput:
-        from ..host.encoders import encode_audio
+    def execute(cls, audio_encoder, audio, seconds, reader=READERS[0]) -> io.NodeOutput:
+        from ..host.encoders import encode_audio, encode_audio_by_frames
 
-        return io.NodeOutput(encode_audio(audio_encoder, audio, seconds or None))
+        encode = encode_audio_by_frames if reader == "Hallo" else encode_audio
+        return io.NodeOutput(encode(audio_encoder, audio, seconds or None))
