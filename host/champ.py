@@ -30,12 +30,10 @@ if TYPE_CHECKING:
 
     from ..engine.refnet.scene import Scene
 
-FOLDERS = ("diffusion_models", "model_patches")
 CHOSEN = (
     "denoising_unet"  # the file that is chosen; the others are called alike, with another part in this place
 )
 INPUTS = {"depth": "depth", "normal": "normal", "semantic": "semantic_map", "skeleton": "dwpose"}
-FITS = ("crop", "stretch")
 EDGE = 8  # pixels of a latent
 MOST_SIDE = 2048
 
@@ -84,13 +82,6 @@ class Plan:
         """Raises ``TroupeError`` if windows of this kind would not get on."""
         cut = loop_windows if self.loop else open_windows
         return cut(frames, self.window, self.overlap)
-
-
-def champ_models() -> list[str]:
-    """Names for a list widget: files that could be Champ's denoising net."""
-    from .folders import model_files
-
-    return [name for name in model_files(*FOLDERS) if CHOSEN in Path(name).name]
 
 
 def parts_beside(path: Path) -> dict[str, Path]:

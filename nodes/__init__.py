@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.folders import register_models
-from .body import BodyMaps, LoadBodyModel, LoadBodyMotion
+from .body import BodyMaps, BodyMove, LoadBodyModel, LoadBodyMotion
 from .cast import AssignRole, WarpRender
 from .champ import ChampConditioning, LoadChamp, TrailingSigmas
 from .composite import CropFaces, PlaceFaces, ReplaceFaces
@@ -59,6 +59,7 @@ NODES = (
     FlowSigmas,
     LoadBodyModel,
     LoadBodyMotion,
+    BodyMove,
     BodyMaps,
     LoadChamp,
     ChampConditioning,

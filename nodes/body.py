@@ -107,6 +107,44 @@ class LoadBodyMotion(io.ComfyNode):
         return io.NodeOutput(motion, motion.duration, motion.fps)
 
 
+class BodyMove(io.ComfyNode):
+    """A movement by formula."""
+
+    @classmethod
+    def define_schema(cls):
+        from ..engine.body.moves import MOVES
+
+        return io.Schema(
+            node_id="TroupeBodyMove",
+            display_name="Body Move",
+            category="Troupe/body",
+            description="Makes a simple body motion without any recording, to try things: sway, wave, walk or turn.",
+            inputs=[
+                io.Combo.Input(
+                    "move",
+                    options=list(MOVES),
+                    tooltip="What the body does. sway: from foot to foot. wave: one hand. walk: on the spot. turn: once about.",
+                ),
+                io.Float.Input(
+                    "seconds",
+                    default=3.0,
+                    min=0.1,
+                    max=600.0,
+                    step=0.1,
+                    tooltip="How long. Usual: 3.",
+                ),
+                sockets.fps_input("Frames per second. Usual: 25."),
+            ],
+            outputs=[sockets.Body.Output(display_name="motion")],
+        )
+
+    @classmethod
+    def execute(cls, move, seconds, fps) -> io.NodeOutput:
+        from ..engine.body.moves import body_move
+
+        return io.NodeOutput(body_move(move, seconds, fps))
+
+
 class BodyMaps(io.ComfyNode):
     """Guidance maps of a moving body, over a picture."""
 
@@ -124,7 +162,7 @@ class BodyMaps(io.ComfyNode):
                 io.MultiType.Input(
                     "motion",
                     types=[sockets.Body, sockets.Cast],
-                    tooltip="From Load Body Motion, or a cast in which one role is driven by a body motion.",
+                    tooltip="From Load Body Motion or Body Move, or a cast in which one role is driven by a body motion.",
                 ),
                 io.Combo.Input(
                     "align",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from comfy_api.latest import io
 
 from . import sockets
@@ -13,7 +15,15 @@ MAPS = {
     "semantic": "A colour for each part of the body.",
     "skeleton": "The skeleton as DWPose and OpenPose draw it.",
 }
+FOLDERS = ("diffusion_models", "model_patches")
 MOST_WINDOW = 32  # frames that the motion modules know
+
+
+def champ_models() -> list[str]:
+    """Files that could be Champ's denoising net."""
+    from ..host.folders import model_files
+
+    return [name for name in model_files(*FOLDERS) if "denoising_unet" in PurePath(name).name]
 
 
 class LoadChamp(io.ComfyNode):
@@ -21,8 +31,6 @@ class LoadChamp(io.ComfyNode):
 
     @classmethod
     def define_schema(cls):
-        from ..host.champ import champ_models
-
         return io.Schema(
             node_id="TroupeLoadChamp",
             display_name="Load Champ",
@@ -41,7 +49,7 @@ class LoadChamp(io.ComfyNode):
 
     @classmethod
     def execute(cls, denoising_unet) -> io.NodeOutput:
-        from ..host.champ import FOLDERS, load_champ
+        from ..host.champ import load_champ
         from ..host.folders import model_file
 
         return io.NodeOutput(*load_champ(model_file(denoising_unet, *FOLDERS)))

@@ -375,3 +375,30 @@ def inside(request, tmp_path_factory):
         return json.loads(done.stdout.strip().splitlines()[-1])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def champ_tools():
+    """``tests/host/champ_models.py``."""
+    return load_beside("champ_models")
+
+
+@pytest.fixture(scope="session")
+def champ_files(champ_tools, tiny_models_module, synthetic, tmp_path_factory):
+    """Champ's small random files, written once for all servers."""
+    folder = tmp_path_factory.mktemp("champ")
+    champ_tools.write_all(folder, tiny_models_module, synthetic)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def champ_models(comfy, champ_tools, champ_files):
+    """``tests/host/champ_models.py``, its files in the server's models folders, two pictures in its input folder."""
+    for path in (p for p in champ_files.rglob("*") if p.is_file()):
+        place = comfy.base / "models" / path.relative_to(champ_files)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path)
+    shutil.copy(ROOT / "assets" / "portrait.png", comfy.base / "input")
+    shutil.copy(ROOT / "assets" / "two_people.png", comfy.base / "input" / "other.png")
+    return champ_tools

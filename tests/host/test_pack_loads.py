@@ -21,6 +21,9 @@ FILE_LISTS = {
     ("TroupeLoadWanPortraitModel", "speech_adapter"),
     ("TroupeLoadPortraitAdapter", "adapter"),
     ("TroupeLoadExpressionEncoder", "encoder"),
+    ("TroupeLoadChamp", "denoising_unet"),
+    ("TroupeLoadBodyModel", "body_model"),
+    ("TroupeLoadBodyMotion", "file"),
 }
 IMPORT_SECONDS = 0.1
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import comfy.clip_vision
 import comfy.model_management
 import torch
 from aiohttp import web
@@ -202,6 +203,25 @@ class TestOutOfMemory(io.ComfyNode):
         return io.NodeOutput(model)
 
 
+class TestVision(io.ComfyNode):
+    """What CLIP Vision Encode gives, of any width, without the encoder's work."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestVision",
+            category="tests",
+            inputs=[io.Int.Input("width", default=768), io.Int.Input("pictures", default=1)],
+            outputs=[io.ClipVisionOutput.Output()],
+        )
+
+    @classmethod
+    def execute(cls, width, pictures) -> io.NodeOutput:
+        seen = comfy.clip_vision.Output()
+        seen["image_embeds"] = torch.randn(pictures, width, generator=torch.Generator().manual_seed(3))
+        return io.NodeOutput(seen)
+
+
 KEPT: dict = {}
 
 
@@ -249,7 +269,7 @@ async def held(request):
 
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSound, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory]
+        return [TestImage, TestSound, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory, TestVision]
 
 
 async def comfy_entrypoint():
