@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +11,15 @@ from ..errors import TroupeError
 from ..faces.types import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS, Face
 from .camera import Camera
 from .motion import BodyMotion
-from .smpl import Smpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .smpl import Smpl
 
 FILLS = 0.9  # of the picture's width or height, by a body that is shown whole
 _LOOKS = 64  # frames looked at to show a whole motion
+_TOGETHER = 8  # posed at a time, which bounds the memory
 _NOSE, _RIGHT_EYE, _LEFT_EYE = range(3)  # in ``Smpl.face_points``
 
 
@@ -94,8 +100,8 @@ def _camera_of(motion: BodyMotion, what: str) -> Camera:
     return motion.camera
 
 
-def _pose(motion: BodyMotion, body: Smpl, frames: np.ndarray):
-    """Vertices ``[n, V, 3]`` of some frames, as tensor on the CPU, without the motion's place."""
+def _pose(motion: BodyMotion, body: Smpl, frames: np.ndarray) -> Tensor:
+    """Vertices ``[n, V, 3]`` of some frames, on the CPU, without the motion's place."""
     import torch
 
     if motion.rotations.shape[1] != body.joints:
@@ -135,14 +141,14 @@ def _meet_face(motion: BodyMotion, body: Smpl, camera: Camera, face: Face) -> np
 def _show_whole(motion: BodyMotion, body: Smpl, camera: Camera, travel: float) -> np.ndarray:
     """The place from which the whole motion fills the picture, but for a margin."""
     frames = np.unique(np.linspace(0, len(motion) - 1, _LOOKS).round().astype(int))
+    parts = (frames[i : i + _TOGETHER] for i in range(0, len(frames), _TOGETHER))
+    poses = np.concatenate([_pose(motion, body, part).numpy() for part in parts])
     depth = camera.focal  # about where a body is as many pixels tall as it measures metres
     for _ in range(3):  # nearly without perspective the first guess is nearly right
         way = travelled(motion, np.array([0, 0, depth]), travel)[frames]
-        low, high = np.full(2, np.inf), np.full(2, -np.inf)
-        for n, frame in enumerate(frames):
-            points = _pose(motion, body, np.array([frame]))[0].double().numpy() + way[n]
-            seen = points[:, :2] / np.maximum(points[:, 2:], 0.1) * depth
-            low, high = np.minimum(low, seen.min(0)), np.maximum(high, seen.max(0))
+        points = poses + way[:, None]
+        seen = points[..., :2] / np.maximum(points[..., 2:], 0.1) * depth
+        low, high = seen.min((0, 1)), seen.max((0, 1))
         depth = camera.focal * float(((high - low) / [camera.width, camera.height]).max()) / FILLS
     middle = (low + high) / 2
     return np.array([-middle[0], -middle[1], depth])

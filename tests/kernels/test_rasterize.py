@@ -306,7 +306,7 @@ def test_kernel_compiles_for_cards_that_are_not_here(capability):
         target=GPUTarget("cuda", capability, 32),
         options={"num_warps": 4},
     )
-    # An atomic maximum on 64 bits, and no fused product where products are compared: whole numbers stay exact.
+    # An atomic maximum of 64 bits: the nearest wins whatever the order.
     assert "atom" in compiled.asm["ptx"] and ".max.s64" in compiled.asm["ptx"]
 
 
