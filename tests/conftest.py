@@ -37,3 +37,12 @@ def synthetic() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx() -> ModuleType:
+    """``tests/tiny_onnx.py``: ``tiny_arcface(path, width)`` and ``tiny_detector(path)``."""
+    spec = importlib.util.spec_from_file_location("troupe_tiny_onnx", ROOT / "tests" / "tiny_onnx.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -21,6 +21,7 @@ SAMPLES = int(RATE / FPS)  # of a frame
 # Attention is quadratic in the length: longer recordings are heard in pieces, each with its neighbours' seconds around it.
 PIECE, MARGIN = 1500, 50  # frames
 LEAST = 4  # frames: what wav2vec2's convolutions need, with some room
+SILENT, CLIPPED_SHARE = 1e-4, 1e-3  # of full scale; of the samples
 
 Convolve = Callable[[Tensor], Tensor]  # [1, N] at 16 kHz to features [1, T, C]
 Encode = Callable[
@@ -60,9 +61,21 @@ def encode_frames(
     heard = math.ceil(len(samples) / SAMPLES)
     frames = max(LEAST, math.ceil(heard / multiple) * multiple)
     padded = normalised_and_padded(samples, frames - heard)
-    return SpeechEmbeds(
-        _in_pieces(padded, frames, convolve, encode, progress), seconds, "wav2vec2 by frames", fps=FPS
-    )
+    hidden = _in_pieces(padded, frames, convolve, encode, progress)
+    return SpeechEmbeds(hidden, seconds, "wav2vec2 by frames", _remarks(samples), fps=FPS)
+
+
+def _remarks(samples: np.ndarray) -> tuple[str, ...]:
+    """What a user should know of a recording."""
+    peak = np.abs(samples).max()
+    notes = []
+    if peak < SILENT:
+        notes.append("The sound is silent: nobody speaks.")
+    elif peak > 0.5 and (np.abs(samples) >= 0.99 * peak).mean() > CLIPPED_SHARE:
+        notes.append("The sound is clipped: lips may be less exact.")
+    if len(samples) < LEAST * SAMPLES:
+        notes.append(f"The sound lasts only {len(samples) / RATE:.3f} s; silence follows.")
+    return tuple(notes)
 
 
 def normalised_and_padded(samples: np.ndarray, frames: int) -> np.ndarray:
@@ -77,13 +90,15 @@ def at_frames(features: Tensor, frames: int) -> Tensor:
     return interpolate(features.transpose(1, 2), frames, mode="linear", align_corners=True).transpose(1, 2)
 
 
-def frame_windows(hidden: np.ndarray | Tensor, frames: int | None = None) -> Tensor:
-    """For each frame the rows of its neighbours: ``[layers, F, D]`` to float32 ``[frames, 5, layers, D]``.
+def frame_windows(hidden: np.ndarray | Tensor, frames: int | None = None, start: int = 0) -> Tensor:
+    """For each frame from ``start`` on the rows of its neighbours: ``[layers, F, D]`` to float32
+    ``[frames, 5, layers, D]``.
 
     Beyond both ends the last row is repeated.
     """
     rows = torch.as_tensor(hidden).float().transpose(0, 1)
-    at = torch.arange(len(rows) if frames is None else frames)[:, None] + torch.arange(WINDOW) - WINDOW // 2
+    frames = len(rows) - start if frames is None else frames
+    at = torch.arange(start, start + frames)[:, None] + torch.arange(WINDOW) - WINDOW // 2
     return rows[at.clamp(0, len(rows) - 1)]
 
 

@@ -194,7 +194,8 @@ def test_two_clips(folder, config, hallo, synthetic):
             halved = torch.stack([latents for _, latents in runs])
             gold.same(f"clip{clip}.latents_half_bank", halved, 1e-3)
         video = decoded(latents)
-        gold.same(f"clip{clip}.video", video, 1e-3)
+        if f"clip{clip}.video" in gold:
+            gold.same(f"clip{clip}.video", video, 1e-3)
         last = video[0, :, -config["motion_frames"] :].transpose(0, 1) * 2 - 1
         if f"clip{clip + 1}.ref_pixels" in gold:
             gold.same(f"clip{clip + 1}.ref_pixels", torch.cat([image, last])[None], 2e-3)
