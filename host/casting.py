@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..engine.body.motion import BodyMotion
 from ..engine.cast import Cast, Role
 from ..engine.errors import TroupeError
 from ..engine.motion.face_motion import FaceMotion
@@ -29,7 +30,12 @@ if TYPE_CHECKING:
 
 DEFAULT_FPS = 25.0
 NEEDS = {ExpressionEmbeds: "portrait", SpeechEmbeds: "talking"}
-NAMES = {ExpressionEmbeds: "an expression", SpeechEmbeds: "speech", FaceMotion: "a motion"}
+NAMES = {
+    ExpressionEmbeds: "an expression",
+    SpeechEmbeds: "speech",
+    FaceMotion: "a motion",
+    BodyMotion: "a body motion",
+}
 FILES = {"portrait": "fantasyportrait_model", "talking": "fantasytalking_model"}
 
 # A role driven by a motion to the expression of its preview; how often motions are sampled is the second argument.
@@ -125,9 +131,9 @@ def encoded(role: Role, fps: float, encode: Encode | None) -> Role:
         return role
     if not isinstance(role.drive, FaceMotion):
         raise TroupeError(
-            f"Face {role.face} cannot be driven by a {type(role.drive).__name__}",
-            "known drives are an expression, a motion and speech",
-            "Connect Extract Expression, a motion node or Encode Speech",
+            f"Face {role.face} cannot be driven by {NAMES.get(type(role.drive), type(role.drive).__name__)}",
+            "the drives of this model are an expression, a motion and speech",
+            "Connect Extract Expression, a motion node or Encode Speech; body motions are for Body Maps and Champ",
         )
     if encode is None:
         raise TroupeError(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..body.motion import BodyMotion
 from ..cast import Cast, Role
 from ..errors import TroupeError
 from ..faces.types import Faces
@@ -74,7 +75,9 @@ def render_cast(
         if not isinstance(role.drive, FaceMotion):
             raise TroupeError(
                 f"Face {role.face} cannot be drawn by the warp renderer",
-                f"its drive is no motion but {type(role.drive).__name__}, which only Wan's adapters follow",
+                "its drive is a body motion, of which Body Maps makes maps for Champ"
+                if isinstance(role.drive, BodyMotion)
+                else f"its drive is no motion but {type(role.drive).__name__}, which only Wan's adapters follow",
                 "Drive it with a clip, a motion file, a preset or a timeline",
             )
         faces.person(role.face)
