@@ -85,16 +85,20 @@ def reroutes(
         points.append({"id": len(points) + 1, **parent, "pos": [x, y], "linkIds": [w.number for w in wires]})
         return len(points)
 
-    for source, wires in lanes.items():
+    taken: list[tuple[float, float, float]] = []  # from, to and height of the lanes below
+    for source in [*(s for s in above if s in lanes), *below]:
+        wires = lanes[source]
         start = wires[0].start
         if source in above:
             place = above.index(source)
             y = top + place * LANE
         else:
-            place = below.index(source)
             last = max(w.end[0] for w in wires)
-            passed = [box[3] for box in boxes.values() if box[0] < last and start[0] < box[2]]
-            y = max(passed) + BELOW + place * LANE
+            y = BELOW + max(box[3] for box in boxes.values() if box[0] < last and start[0] < box[2])
+            while any(x0 < last and start[0] < x1 and abs(y - other) < LANE for x0, x1, other in taken):
+                y += LANE / 2
+            place = len(taken)
+            taken.append((start[0], last, y))
         turn = BESIDE + place % 4 * STEP
         at = None
         if abs(y - start[1]) > FAR:
