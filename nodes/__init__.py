@@ -13,6 +13,7 @@ from .example import ExampleMedia, ExampleSpeech
 from .expression import EncodeSpeech, ExtractExpression, LoadExpressionEncoder
 from .faces import DetectFaces, DrawFaces, FaceMasks
 from .guidance import FlowSigmas, LayeredCFG, LayeredGuider
+from .hallo import EncodeIdentity, HalloRender, LoadHallo
 from .joins import CrossfadeClips, JoinWindows
 from .looks import Look, SyncCheck
 from .motion import EditMotion, MotionFromPreset, MotionFromTimeline, MotionFromVideo
@@ -61,6 +62,9 @@ NODES = (
     LoadBodyMotion,
     BodyMove,
     BodyMaps,
+    LoadHallo,
+    EncodeIdentity,
+    HalloRender,
     LoadChamp,
     ChampConditioning,
     TrailingSigmas,
