@@ -22,7 +22,8 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 from ..engine.errors import TroupeError
 from ..engine.refnet.scene import Scene
 from ..engine.refnet.schedule import BETAS, sigmas
-from .guider import LAYERS_KEY, PRESENT_KEY
+from .guider import KEY, LAYERS_KEY, PRESENT_KEY
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -67,7 +68,7 @@ class CondScene:
         return [each for cond in (self, *others) for each in cond.cond]
 
     def size(self) -> list[int]:
-        return [1]
+        return [sum(frames_together(placed.scene) for placed, _ in self.cond)]
 
 
 class FrameNet(torch.nn.Module):
@@ -126,6 +127,15 @@ class RefnetModel(comfy.model_base.BaseModel):
             return {}
         return {SCENE: CondScene([(self._place(scene, kwargs["device"]), bool(kwargs.get(SHOWN, True)))])}
 
+    def extra_conds_shapes(self, **kwargs: Any) -> dict[str, list[int]]:
+        scene = kwargs.get(SCENE)
+        return {} if scene is None else {SCENE: [frames_together(scene)]}
+
+    def memory_required(self, input_shape: Sequence[int], cond_shapes: dict | None = None) -> float:
+        """Only the frames of a window are in the net at a time."""
+        frames = sum(size[0] for size in (cond_shapes or {}).get(SCENE, ()))
+        return super().memory_required([min(input_shape[0], frames or input_shape[0]), *input_shape[1:]])
+
     def _place(self, scene: Scene, device: torch.device) -> Placed:
         """Once for a run: positive and negative share a scene."""
         key = id(scene), str(device), self.get_dtype()
@@ -133,6 +143,28 @@ class RefnetModel(comfy.model_base.BaseModel):
         if placed is None or placed.origin is not scene:
             placed = self._placed[key] = Placed(scene, scene.to(device, self.get_dtype()))
         return placed
+
+
+def frames_together(scene: Scene) -> int:
+    """How many frames of a scene the net sees at a time."""
+    return max((len(window) for window in scene.windows), default=scene.frames)
+
+
+def around_sampling(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Says what helps where the memory of the GPU is not enough."""
+    try:
+        return executor(noise, *args, **kwargs)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        comfy.model_management.unload_all_models()
+        comfy.model_management.soft_empty_cache()
+        frames, height, width = len(noise), noise.shape[2] * 8, noise.shape[3] * 8
+        raise TroupeError(
+            "The memory of the GPU is not enough for this video",
+            f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160].rstrip('.')})",
+            "Choose a smaller size or fewer frames at a time ('window' in Champ Conditioning)",
+        ) from error
 
 
 def as_model(unet: DenoisingUNet, layers: Sequence[str]) -> ModelPatcher:
@@ -148,6 +180,7 @@ def as_model(unet: DenoisingUNet, layers: Sequence[str]) -> ModelPatcher:
         offload_device=comfy.model_management.unet_offload_device(),
     )
     patcher.model_options.setdefault("transformer_options", {})[PRESENT_KEY] = tuple(layers)
+    patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, around_sampling)
     return patcher
 
 
@@ -174,6 +207,20 @@ def published_sampler(steps: int) -> tuple[comfy.samplers.KSAMPLER, Tensor]:
     schedule = sigmas(steps)
     schedule[0] = NO_SIGNAL
     return comfy.samplers.KSAMPLER(_ddim), schedule
+
+
+def exact_sampler() -> comfy.samplers.KSAMPLER:
+    """A SAMPLER for sigmas of any kind that takes ComfyUI's highest noise level, 4518, for what it stands for: no signal at
+    all. With ``schedule.sigmas`` it is DDIM as published; core's euler on these is off by a few ten-thousandths."""
+    return comfy.samplers.KSAMPLER(_from_no_signal)
+
+
+def _from_no_signal(model: Any, x: Tensor, sigmas: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    highest = float(model.inner_model.inner_model.model_sampling.sigma_max)
+    if len(sigmas) and float(sigmas[0]) > highest * (1 - 1e-4):
+        x = x * (NO_SIGNAL / sigmas[0])
+        sigmas = torch.cat([sigmas.new_tensor([NO_SIGNAL]), sigmas[1:]])
+    return _ddim(model, x, sigmas, *args, **kwargs)
 
 
 @torch.no_grad()

@@ -173,15 +173,19 @@ class TrailingSigmas(io.ComfyNode):
             node_id="TroupeTrailingSigmas",
             display_name="Trailing Sigmas",
             category="Troupe/champ",
-            description="The steps that Champ and Hallo are published with, for SamplerCustomAdvanced with euler.",
+            description="The steps that Champ is published with, and its sampler, for SamplerCustomAdvanced.",
             inputs=[
                 io.Int.Input("steps", default=20, min=1, max=1000, tooltip="How many steps. Usual: 20."),
             ],
-            outputs=[io.Sigmas.Output(display_name="sigmas")],
+            outputs=[
+                io.Sigmas.Output(display_name="sigmas"),
+                io.Sampler.Output(display_name="sampler"),
+            ],
         )
 
     @classmethod
     def execute(cls, steps) -> io.NodeOutput:
         from ..engine.refnet.schedule import sigmas
+        from ..host.refnet import exact_sampler
 
-        return io.NodeOutput(sigmas(steps))
+        return io.NodeOutput(sigmas(steps), exact_sampler())

@@ -21,7 +21,7 @@ from champ_tiny import (
 )
 
 from troupe.engine.guidance import Guidance, Layer
-from troupe.host.refnet import SCENE
+from troupe.host.refnet import SCENE, exact_sampler
 
 # The host is found and told its arguments by the first import.
 
@@ -47,6 +47,7 @@ def main() -> dict:
     first = run()
     runs = {
         "CFGGuider": first,
+        "exact sampler": run(sampler=exact_sampler()),
         "published": run(sampler=published),
         "published, LayeredGuider": run(sampler=published, layers=alone),
         "one by one": run(memory=0),

@@ -222,6 +222,51 @@ class TestVision(io.ComfyNode):
         return io.NodeOutput(seen)
 
 
+class TestConditioning(io.ComfyNode):
+    """What a text encoder gives."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestConditioning",
+            category="tests",
+            inputs=[],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput([[torch.zeros(1, 77, 768), {}]])
+
+
+class TestChampOutOfMemory(io.ComfyNode):
+    """Champ that runs out of memory once, in its denoising net or its reference net."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestChampOutOfMemory",
+            category="tests",
+            inputs=[
+                io.Model.Input("model"),
+                io.Custom("TROUPE_CHAMP").Input("champ"),
+                io.Combo.Input("where", options=["sampler", "scene"]),
+            ],
+            outputs=[io.Model.Output(), io.Custom("TROUPE_CHAMP").Output()],
+        )
+
+    @classmethod
+    def execute(cls, model, champ, where) -> io.NodeOutput:
+        net = champ.reference.model if where == "scene" else model.get_model_object("diffusion_model").unet
+
+        def hook(module, inputs):
+            handle.remove()
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 99.00 GiB.\nMore lines.")
+
+        handle = net.conv_in.register_forward_pre_hook(hook)
+        return io.NodeOutput(model, champ)
+
+
 KEPT: dict = {}
 
 
@@ -267,9 +312,12 @@ async def held(request):
     return web.json_response({"loaded": names, "bytes": sum(tensors.values()), "runs": runs})
 
 
+CHAMP = (TestVision, TestConditioning, TestChampOutOfMemory)
+
+
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [TestImage, TestSound, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory, TestVision]
+        return [TestImage, TestSound, TestSink, TestCoreLandmarks, TestRate, TestOutOfMemory, *CHAMP]
 
 
 async def comfy_entrypoint():
