@@ -256,8 +256,9 @@ class HalloRender(io.ComfyNode):
         sampler=None,
         sigmas=None,
     ) -> io.NodeOutput:
+        from ..engine.refnet.hallo_audio import FPS
         from ..engine.video.composite import Blend
-        from ..host.hallo import FPS, HalloSettings, film
+        from ..host.hallo import HalloSettings, film
         from ..host.hallo_checks import remarks
         from ..host.showing import SmallVideo
         from ..host.sound import to_audio
