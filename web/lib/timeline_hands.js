@@ -134,7 +134,7 @@ export function listen(editor) {
   let last = null; // the press before: what is pressed is drawn anew, so the browser finds no double click
   grab(view.tracks, (event) => {
     const target = event.target.closest("[data-id]") && event.target, { row } = event.target.dataset;
-    const twice = last && event.timeStamp - last.timeStamp < 400 && Math.hypot(event.clientX - last.clientX, event.clientY - last.clientY) < 6;
+    const twice = last && event.timeStamp - last.timeStamp < 400 && near(event, last);
     last = target || twice ? null : event;
     if (row !== undefined) return chooseRow(editor, view.rows[row], event), null;
     if (twice && !target && keyAt(editor, event)) return null;
@@ -142,6 +142,9 @@ export function listen(editor) {
     if (!event.shiftKey) editor.choose([]);
     editor.root.focus({ preventScroll: true });
     return new Band(editor, event);
+  });
+  view.tracks.addEventListener("pointermove", (event) => {
+    if (last && event.buttons && !near(event, last)) last = null; // a drag lies between two presses
   });
   for (const [surface, Hand] of [[view.ruler, Scrub], [view.wave, Scrub], [view.bar, Along]]) {
     grab(surface, (event) => {
@@ -160,6 +163,8 @@ export function listen(editor) {
     event.stopImmediatePropagation();
   });
 }
+
+const near = (one, other) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) < 6;
 
 /** What a press on a thing selects, and the drag that it may begin. */
 function press(editor, event, target) {
