@@ -157,7 +157,7 @@ class BodyMaps(io.ComfyNode):
             display_name="Body Maps",
             category="Troupe/body",
             description="Renders a body motion as depth, normals, body parts and skeleton, placed over a picture: what "
-            "Champ and ControlNets read.",
+            "Champ and ControlNet models read.",
             inputs=[
                 io.MultiType.Input(
                     "motion",

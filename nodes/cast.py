@@ -35,8 +35,8 @@ class AssignRole(io.ComfyNode):
                 io.MultiType.Input(
                     "drive",
                     types=[sockets.Motion, sockets.Expression, sockets.Speech, sockets.Body],
-                    tooltip="What this face plays: a motion (any renderer), an expression or speech (Wan only), or a body "
-                    "motion (Body Maps).",
+                    tooltip="What this face plays: a motion (any renderer), an expression (Wan), speech (Wan, Hallo) or a "
+                    "body motion (Body Maps).",
                 ),
                 io.Combo.Input(
                     "region",

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 import workflow_notes as notes
+import workflows_of_champ as champ
 import workflows_of_videos as videos
 import workflows_without_models as small
 from workflow_builder import Builder, Group, Node, Workflow, node, read_schemas, write
@@ -283,7 +284,7 @@ def speech() -> Workflow:
     )
 
 
-WORKFLOWS = (one_face, three_faces, two_people, speech, *small.WORKFLOWS, *videos.WORKFLOWS)
+WORKFLOWS = (one_face, three_faces, two_people, speech, *small.WORKFLOWS, *videos.WORKFLOWS, *champ.WORKFLOWS)
 
 
 def main() -> None:

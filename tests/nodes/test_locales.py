@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = json.loads((ROOT / "tests" / "nodes" / "object_info.json").read_text())
 RENEW = "run tools/make_locales.py, translate what it names, then run it with --translated"
 SCRIPTS = {"ko": "[\uac00-\ud7a3]", "zh": "[\u4e00-\u9fff]"}
-SAME = {"Troupe", "wan", "YAML", "yaml"}  # names that are written alike in every language
+SAME = {"Troupe", "wan", "champ", "hallo", "YAML", "yaml"}  # names that are written alike in every language
 NAME_WIDTH = (
     20  # of "portrait_region", the longest English input names, and a bit; a full-width letter counts two
 )
