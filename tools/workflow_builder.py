@@ -57,6 +57,7 @@ MORE = {
     "TroupeMotionFromTimeline": 430,
     "TroupeSaveMotion": 110,
     "TroupeExportLiveLink": 80,
+    "TroupeBodyMaps": 350,
 }
 NOTE = {"color": "#432", "bgcolor": "#653"}
 
