@@ -49,35 +49,22 @@ def a_body_dances() -> Workflow:
     """A body by formula, its maps, and a picture that follows."""
     picture = ("picture", "IMAGE")
     offered = {"name": VAE, "url": VAE_SOURCE + VAE, "directory": "vae"}
-    models = [
-        [node("champ", "TroupeLoadChamp", denoising_unet=CHAMP, wide=400)],
-        [node("vae", "VAELoader", vae_name=VAE, models=[offered], wide=400)],
-        [node("vision", "CLIPVisionLoader", clip_name=VISION, wide=400)],
-        [
-            node(
-                "picture",
-                "LoadImage",
-                image="whole_person.png",
-                title="Load Image (a whole person)",
-                wide=400,
-            )
-        ],
-    ]
-    body = [
-        [node("move", "TroupeBodyMove", move="wave", seconds=SECONDS, fps=FPS)],
-        [detect("faces", "picture", picture, max_faces=1)],
-        [
-            node(
-                "maps",
-                "TroupeBodyMaps",
-                motion=("move", "motion"),
-                image=picture,
-                faces=("faces", "faces"),
-                width=512,
-                height=768,
-            )
-        ],
-    ]
+    champ = node("champ", "TroupeLoadChamp", denoising_unet=CHAMP, wide=400)
+    vae = node("vae", "VAELoader", vae_name=VAE, models=[offered], wide=400)
+    vision = node("vision", "CLIPVisionLoader", clip_name=VISION, wide=400)
+    whole = node(
+        "picture", "LoadImage", image="whole_person.png", title="Load Image (a whole person)", wide=400
+    )
+    move = node("move", "TroupeBodyMove", move="wave", seconds=SECONDS, fps=FPS, wide=400)
+    maps = node(
+        "maps",
+        "TroupeBodyMaps",
+        motion=("move", "motion"),
+        image=picture,
+        faces=("faces", "faces"),
+        width=512,
+        height=768,
+    )
     see = node("see", "CLIPVisionEncode", clip_vision=("vision", "CLIP_VISION"), image=picture, crop="none")
     scene = node(
         "scene",
@@ -105,6 +92,7 @@ def a_body_dances() -> Workflow:
         sigmas=("sigmas", "sigmas"),
         latent_image=("scene", "latent"),
     )
+    faces = detect("faces", "picture", picture, max_faces=1)
     sampling = [
         [guider],
         [node("noise", "RandomNoise", noise_seed=42)],
@@ -120,13 +108,17 @@ def a_body_dances() -> Workflow:
         "champ_a_body_dances",
         NOTE,
         [
-            Group("1 Models and picture", models),
-            Group("2 The body", body),
-            Group("3 Picture and maps", [[see], [scene]]),
+            Group("1 Picture and move", [[vision], [whole], [move]]),
+            Group(
+                "2 Models, and the body over the picture",
+                [[None, champ], [None, vae], [None, see], [faces, maps]],
+            ),
+            Group("3 What Champ shall show", [[scene]]),
             Group("4 Sampling", sampling),
             Group("5 Video", video),
         ],
         (480, 900),
+        above=(("champ", "model"), ("vae", "VAE")),
     )
 
 

@@ -24,6 +24,7 @@ PLACES = (
     "https://huggingface.co/Kijai/WanVideo_comfy",
     "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged",
     "https://huggingface.co/facebook/wav2vec2-base-960h",
+    "https://huggingface.co/fudan-generative-ai/champ",
 )
 SECTIONS = ("## Inputs", "## Outputs", "## Tips", "## If something goes wrong")
 

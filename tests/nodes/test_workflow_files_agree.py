@@ -32,6 +32,7 @@ CORE_WIDGETS = {
     "WanImageToVideo": ["width", "height", "length", "batch_size"],
     "RandomNoise": ["noise_seed", EDITOR],
     "KSamplerSelect": ["sampler_name"],
+    "CFGGuider": ["cfg"],
     "SamplerCustomAdvanced": [],
     "KSampler": ["seed", EDITOR, "steps", "cfg", "sampler_name", "scheduler", "denoise"],
     "CreateVideo": ["fps"],
@@ -59,12 +60,14 @@ FOLDERS = {
     "umt5_xxl_fp8_e4m3fn_scaled.safetensors": "text_encoders",
     "clip_vision_h.safetensors": "clip_vision",
     "wan_2.1_vae.safetensors": "vae",
+    "vae-ft-mse-840000-ema-pruned.safetensors": "vae",
 }
 SOURCES = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/",
     "https://huggingface.co/Comfy-Org/mediapipe/",
     "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/",
     "https://huggingface.co/Kijai/WanVideo_comfy/resolve/main/",
+    "https://huggingface.co/stabilityai/sd-vae-ft-mse-original/resolve/main/",
 )
 MUTED = 2
 FINDS_FACES = {"TroupeDetectFaces", "TroupeMotionFromVideo", "TroupeWarpRender"}
@@ -129,6 +132,7 @@ def to_api(ui: dict) -> dict:
 def test_each_main_job_has_a_workflow():
     assert NAMES == sorted(
         [
+            "champ_a_body_dances",
             "finish_a_video_with_a_look",
             "long_video_from_windows",
             "one_person_from_a_clip",
