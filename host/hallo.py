@@ -29,7 +29,7 @@ from ..engine.video.composite import Blend, Crops, cut_faces, place_faces, plan_
 from .guider import LayeredGuider
 from .hallo_checks import check_files, check_roles, check_vae, other_vae
 from .memory import is_out_of_memory
-from .refnet import as_model, conditioning_of, published_sampler, weight_type
+from .refnet import as_model, conditioning_of, exact_sampler, weight_type
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -146,9 +146,7 @@ class HalloSettings:
                 f"{HALLO_MOTION_FRAMES} frames of the clip before belong to each, and the motion modules know {MAX_FRAMES}",
                 f"Use {MIN_CLIP} to {MAX_CLIP}; Hallo was trained with 14 to 16",
             )
-        own, published = published_sampler(steps)
-        if schedule is None:
-            schedule = published if sampler is None else sigmas(steps)
+        schedule = sigmas(steps) if schedule is None else schedule
         if schedule.ndim != 1 or len(schedule) < 2:
             raise TroupeError(
                 "The input 'sigmas' is no schedule",
@@ -157,7 +155,9 @@ class HalloSettings:
             )
         portrait, speech = scales
         guidance = Guidance((Layer("portrait", portrait), Layer("speech", speech)))
-        return cls(size, margin, clip, guidance, reach, seed, sampler or own, schedule, blend or Blend())
+        return cls(
+            size, margin, clip, guidance, reach, seed, sampler or exact_sampler(), schedule, blend or Blend()
+        )
 
     def clips(self, frames: int) -> int:
         """How many make so many frames.
@@ -255,9 +255,9 @@ def _shots(
             raise
         comfy.model_management.unload_all_models()
         raise TroupeError(
-            "The memory of the GPU is not enough for Hallo",
-            f"{how.clip} frames of {how.size} x {how.size} pixels were to be made at once",
-            "Choose a smaller size or shorter clips",
+            "The memory of the GPU is not enough for this video",
+            f"{how.clip} frames of {how.size} x {how.size} were to be encoded and decoded",
+            "Choose a smaller size or fewer frames at a time ('clip_frames')",
         ) from error
 
 

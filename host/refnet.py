@@ -21,7 +21,7 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 
 from ..engine.errors import TroupeError
 from ..engine.refnet.scene import Scene
-from ..engine.refnet.schedule import BETAS, sigmas
+from ..engine.refnet.schedule import BETAS
 from .guider import KEY, LAYERS_KEY, PRESENT_KEY
 from .memory import is_out_of_memory
 
@@ -163,7 +163,7 @@ def around_sampling(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> 
         raise TroupeError(
             "The memory of the GPU is not enough for this video",
             f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160].rstrip('.')})",
-            "Choose a smaller size or fewer frames at a time ('window' in Champ Conditioning)",
+            "Choose a smaller size or fewer frames at a time ('window' in Champ Conditioning, 'clip_frames' in Hallo Render)",
         ) from error
 
 
@@ -198,20 +198,10 @@ def weight_type() -> torch.dtype:
     return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32
 
 
-def published_sampler(steps: int) -> tuple[comfy.samplers.KSAMPLER, Tensor]:
-    """DDIM as the family was published with it: a SAMPLER and its SIGMAS.
-
-    ComfyUI's euler on ``schedule.sigmas`` is the same but for rounding: it adds to noise that is 4500 times louder than the
-    picture. Here nothing is added to it, so that the first step can begin where no signal is left at all.
-    """
-    schedule = sigmas(steps)
-    schedule[0] = NO_SIGNAL
-    return comfy.samplers.KSAMPLER(_ddim), schedule
-
-
 def exact_sampler() -> comfy.samplers.KSAMPLER:
     """A SAMPLER for sigmas of any kind that takes ComfyUI's highest noise level, 4518, for what it stands for: no signal at
-    all. With ``schedule.sigmas`` it is DDIM as published; core's euler on these is off by a few ten-thousandths."""
+    all. With ``schedule.sigmas`` it is DDIM as published. Core's euler is the same but for rounding, as it adds to noise that is
+    4518 times louder than the picture: it is off by a few ten-thousandths."""
     return comfy.samplers.KSAMPLER(_from_no_signal)
 
 

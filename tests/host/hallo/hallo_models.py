@@ -22,11 +22,12 @@ VAE, ARCFACE, DETECTOR = "tiny_hallo_vae.safetensors", "tiny_arcface.onnx", "mod
 SMALL = "tiny_arcface_64.onnx"
 BAD = {
     "lacks": "bad_hallo_lacks.safetensors",
+    "lacks_deep": "bad_hallo_lacks_deep.safetensors",
     "too_much": "bad_hallo_more.safetensors",
     "code": "bad_hallo.pth",
 }
 READS = {"audioproj.proj1.weight": (16, 5 * 12 * 768), "imageproj.proj.weight": (128, 512)}
-LACKS = "audioproj.norm.weight"
+LACKS = {"lacks": "audioproj.norm.weight", "lacks_deep": "denoising_unet.mid_block.resnets.0.conv1.weight"}
 CLIP, SIZE, STEPS = 5, 64, 2
 RATE = 16000
 
@@ -57,7 +58,8 @@ def write_all(models: Path, synthetic: ModuleType, onnx: ModuleType, vae: dict[s
     save_file(good, patches / HALLO)
     torch.save(good, patches / PTH)
     save_file(weights(synthetic, other=True), models / "diffusion_models" / OTHER)
-    save_file({k: t for k, t in good.items() if k != LACKS}, patches / BAD["lacks"])
+    for name, key in LACKS.items():
+        save_file({k: t for k, t in good.items() if k != key}, patches / BAD[name])
     save_file({**good, "denoising_unet.stray": torch.zeros(1)}, patches / BAD["too_much"])
     torch.save({**good, "note": Runs(patches / "executed")}, patches / BAD["code"])
     save_file(vae, models / "vae" / VAE)

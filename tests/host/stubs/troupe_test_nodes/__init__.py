@@ -12,6 +12,7 @@ import comfy.clip_vision
 import comfy.model_management
 import torch
 from aiohttp import web
+from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import ComfyExtension, io
 from server import PromptServer
 
@@ -167,7 +168,7 @@ class TestRate(io.ComfyNode):
 
 
 class TestOutOfMemory(io.ComfyNode):
-    """A Wan MODEL that runs out of memory in its last block, in the given call of a run.
+    """A MODEL that runs out of memory in the given call of a run: Wan in its last block, others at once.
 
     There is no GPU in tests. ``allocator`` is the error of PyTorch's allocator, ``cuda`` that of a CUDA call.
     """
@@ -197,9 +198,15 @@ class TestOutOfMemory(io.ComfyNode):
                 raise torch.AcceleratorError("CUDA error: out of memory")
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 99.00 GiB.\nMore lines.")
 
+        def around(executor, *args, **kwargs):
+            return block(None, {"original_block": lambda _: executor(*args, **kwargs)})
+
         model = model.clone()
-        last = len(model.get_model_object("diffusion_model").blocks) - 1
-        model.set_model_patch_replace(block, "dit", "double_block", last)
+        blocks = getattr(model.get_model_object("diffusion_model"), "blocks", None)
+        if blocks is None:
+            model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "troupe_test", around)
+        else:
+            model.set_model_patch_replace(block, "dit", "double_block", len(blocks) - 1)
         return io.NodeOutput(model)
 
 
