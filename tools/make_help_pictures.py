@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import help_bodies
 import help_pixels
 import help_scores
 import help_speech
@@ -25,6 +26,7 @@ SCENES: dict[str, Callable[[], Card]] = {
     **help_scores.SCENES,
     **help_speech.SCENES,
     **help_wan.SCENES,
+    **help_bodies.SCENES,
 }
 
 
