@@ -19,6 +19,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from workflows_without_models import TIMELINE
 
+from troupe.engine.body.figure import stand_in
+from troupe.engine.body.maps import body_maps
+from troupe.engine.body.moves import body_move
+from troupe.engine.body.place import place as place_body
 from troupe.engine.cast import Cast, Role
 from troupe.engine.faces import draw_faces, find_faces
 from troupe.engine.faces.draw import COLOURS
@@ -153,6 +157,26 @@ def drives() -> None:
     voices = [wave(300, 150, name, COLOURS[i]) for i, name in enumerate(("speech.wav", "reply.wav"))]
     sheet("two_people_talk_in_turn", voices, cast_picture(picture("two_people.png")))
     store("two_people_faces_by_core", cast_picture(picture("two_people.png")))
+    body_dances()
+
+
+def body_dances() -> None:
+    """A body that moves, its maps, and where it lies over a picture."""
+    pixels = picture("portrait.png")
+    high, wide = (side // 8 * 8 for side in pixels.shape[:2])
+    move = body_move("wave", 2.0, 25.0)
+    times = np.array([0.0, 12.0, 22.0, 30.0])
+    maps = list(body_maps(place_body(move, stand_in(), 240, 360).at(times, 25.0), stand_in()))
+    rows = [np.concatenate([getattr(m, kind) for m in maps], 1) for kind in ("normal", "dwpose")]
+    (over,) = body_maps(
+        place_body(move, stand_in(), wide, high, find_faces(pixels).person(1).first).at(times[2:3], 25.0),
+        stand_in(),
+    )
+    cut, inside = pixels[:high, :wide], over.mask[..., None] > 0
+    target = np.where(inside, 0.6 * over.normal + 0.4 * cut, cut).astype(np.uint8)
+    height = HEIGHT - 2 * EDGE
+    drives = [strip([row], 215, {}) for row in rows]
+    sheet("champ_a_body_dances", drives, scaled(target, round(wide * height / high), height))
 
 
 def moments_of(folder: Path, name: str, seconds: tuple[float, ...]) -> list[np.ndarray]:
