@@ -213,7 +213,7 @@ class HalloRender(io.ComfyNode):
                     tooltip="Sound for the video. It sets the length unless 'seconds' does.",
                 ),
                 io.Sampler.Input(
-                    "sampler", optional=True, tooltip="Another sampler. Left open: euler, as published."
+                    "sampler", optional=True, tooltip="Another sampler. Left open: DDIM, as published."
                 ),
                 io.Sigmas.Input(
                     "sigmas",

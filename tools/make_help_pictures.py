@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import help_bodies
+import help_hallo
 import help_pixels
 import help_scores
 import help_speech
@@ -27,6 +28,7 @@ SCENES: dict[str, Callable[[], Card]] = {
     **help_speech.SCENES,
     **help_wan.SCENES,
     **help_bodies.SCENES,
+    **help_hallo.SCENES,
 }
 
 

@@ -49,7 +49,9 @@ def a_portrait_speaks() -> Workflow:
         [node("vae", "VAELoader", vae_name=VAE, models=[offered], wide=400)],
         [node("ears", "AudioEncoderLoader", audio_encoder_name=WAV2VEC, wide=400)],
     ]
-    who = node("who", "TroupeEncodeIdentity", encoder=ARCFACE, image=picture, faces=("faces", "faces"), wide=360)
+    who = node(
+        "who", "TroupeEncodeIdentity", encoder=ARCFACE, image=picture, faces=("faces", "faces"), wide=360
+    )
     hear = node(
         "speech", "TroupeEncodeSpeech", audio_encoder=("ears", "AUDIO_ENCODER"), audio=sound, reader="Hallo"
     )

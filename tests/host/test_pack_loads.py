@@ -21,6 +21,8 @@ FILE_LISTS = {
     ("TroupeLoadWanPortraitModel", "speech_adapter"),
     ("TroupeLoadPortraitAdapter", "adapter"),
     ("TroupeLoadExpressionEncoder", "encoder"),
+    ("TroupeLoadHallo", "checkpoint"),
+    ("TroupeEncodeIdentity", "encoder"),
     ("TroupeLoadChamp", "denoising_unet"),
     ("TroupeLoadBodyModel", "body_model"),
     ("TroupeLoadBodyMotion", "file"),
