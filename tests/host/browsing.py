@@ -11,9 +11,9 @@ UNKNOWN = "() => app.graph.nodes.filter(n => !(n.type in LiteGraph.registered_no
 FIT = """() => { const b = app.graph.nodes.map(n => n.boundingRect ?? n.getBounding());
     const x0 = Math.min(...b.map(r => r[0])), x1 = Math.max(...b.map(r => r[0] + r[2]));
     const y0 = Math.min(...b.map(r => r[1])), y1 = Math.max(...b.map(r => r[1] + r[3]));
-    const c = app.canvas, w = c.canvas.clientWidth, h = c.canvas.clientHeight;
+    const c = app.canvas, side = 70, w = c.canvas.clientWidth - side, h = c.canvas.clientHeight; // beside the sidebar
     c.ds.scale = Math.min(w / (x1 - x0 + 160), h / (y1 - y0 + 240));
-    c.ds.offset[0] = w / c.ds.scale / 2 - (x0 + x1) / 2; c.ds.offset[1] = h / c.ds.scale / 2 - (y0 + y1) / 2;
+    c.ds.offset[0] = (side + w / 2) / c.ds.scale - (x0 + x1) / 2; c.ds.offset[1] = h / c.ds.scale / 2 - (y0 + y1) / 2;
     c.setDirty(true, true); }"""
 OVERLAPS = """() => { const b = app.graph.nodes.map(n => [n.type, ...(n.boundingRect ?? n.getBounding())]); const found = [];
     for (let i = 0; i < b.length; i++) for (let j = i + 1; j < b.length; j++) {
