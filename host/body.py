@@ -138,7 +138,7 @@ def body_of(drive: BodyMotion | Cast, face: int) -> tuple[BodyMotion, int]:
     """
     if isinstance(drive, BodyMotion):
         return drive, face
-    roles = [role for role in drive if isinstance(role.drive, BodyMotion)]
+    roles = [role for role in drive if isinstance(role.drive, BodyMotion) and role.strength > 0]
     if len(roles) != 1:
         faces = ", ".join(str(role.face) for role in roles)
         raise TroupeError(

@@ -122,6 +122,12 @@ class RefnetModel(comfy.model_base.BaseModel):
         self._placed: weakref.WeakValueDictionary[tuple, Placed] = weakref.WeakValueDictionary()
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        if kwargs.get("control") is not None:
+            raise TroupeError(
+                "A ControlNet cannot act in this model",
+                "its blocks are those of Stable Diffusion 1.5, but they see whole videos",
+                "Remove Apply ControlNet; Champ is guided by the maps of Champ Conditioning",
+            )
         scene = kwargs.get(SCENE)
         if scene is None:
             return {}

@@ -160,11 +160,16 @@ def test_a_latent_or_conditioning_from_elsewhere(comfy, champ_models, wan_graph)
     job["sampler"]["inputs"]["latent_image"] = ["empty", 0]
     wan_graph.assert_refused(comfy, job, "sampler", "3 frames of 64 x 64", "10 frames")
     job = champ_models.graph()
-    for name in ("positive", "negative"):
-        job[name] = node("ConditioningZeroOut", conditioning=["scene", 0])
     job["sampler"]["inputs"] |= {"positive": ["stranger", 0], "negative": ["stranger", 0]}
     job["stranger"] = node("TroupeTestConditioning")
     wan_graph.assert_refused(comfy, job, "sampler", "does not know what to show", "Champ Conditioning")
+
+
+def test_a_control_net_is_refused_not_ignored(comfy, champ_models, wan_graph):
+    job = champ_models.graph()
+    job["control"] = node("TroupeTestControl", conditioning=["scene", 0])
+    job["sampler"]["inputs"]["positive"] = ["control", 0]
+    wan_graph.assert_refused(comfy, job, "sampler", "ControlNet", "Champ Conditioning")
 
 
 def test_paths_out_of_the_folders(comfy, champ_models):

@@ -49,6 +49,7 @@ def test_golden_pipeline_through_comfyui(inside, golden):
     )
     assert all(told[name] < 3e-3 for name in others), told
     assert told["again"] == 0
+    assert told["memory"] == 1, "ComfyUI is not told that only a window is in the net at a time"
 
 
 def test_joints_between_windows_are_no_rougher_than_windows_inside(inside, golden):

@@ -56,6 +56,9 @@ def main() -> dict:
         "LayeredGuider with text": run(layers=Guidance((Layer("text", 1.0), portrait))),
     }
     told |= {name: off(made, "final_latents") for name, made in runs.items()}
+    shape, net = noise.shape, model.model
+    two = net.memory_required([2 * len(noise), *shape[1:]], {SCENE: [[window], [window]]})
+    told["memory"] = two / net.memory_required([2 * window, *shape[1:]])
     return told | {"again": (run() - first).abs().max().item()}
 
 

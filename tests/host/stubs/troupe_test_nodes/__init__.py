@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import comfy.clip_vision
+import comfy.controlnet
 import comfy.model_management
 import torch
 from aiohttp import web
@@ -229,6 +230,24 @@ class TestVision(io.ComfyNode):
         return io.NodeOutput(seen)
 
 
+class TestControl(io.ComfyNode):
+    """A conditioning with a ControlNet, as Apply ControlNet leaves it."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TroupeTestControl",
+            category="tests",
+            inputs=[io.Conditioning.Input("conditioning")],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    def execute(cls, conditioning) -> io.NodeOutput:
+        control = comfy.controlnet.ControlBase()
+        return io.NodeOutput([[tokens, {**more, "control": control}] for tokens, more in conditioning])
+
+
 class TestConditioning(io.ComfyNode):
     """What a text encoder gives."""
 
@@ -319,7 +338,7 @@ async def held(request):
     return web.json_response({"loaded": names, "bytes": sum(tensors.values()), "runs": runs})
 
 
-CHAMP = (TestVision, TestConditioning, TestChampOutOfMemory)
+CHAMP = (TestVision, TestControl, TestConditioning, TestChampOutOfMemory)
 
 
 class TestExtension(ComfyExtension):
