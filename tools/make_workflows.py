@@ -14,6 +14,7 @@ from pathlib import Path
 
 import workflow_notes as notes
 import workflows_of_champ as champ
+import workflows_of_hallo as hallo
 import workflows_of_videos as videos
 import workflows_without_models as small
 from workflow_builder import Builder, Group, Node, Workflow, node, read_schemas, write
@@ -284,7 +285,16 @@ def speech() -> Workflow:
     )
 
 
-WORKFLOWS = (one_face, three_faces, two_people, speech, *small.WORKFLOWS, *videos.WORKFLOWS, *champ.WORKFLOWS)
+WORKFLOWS = (
+    one_face,
+    three_faces,
+    two_people,
+    speech,
+    *small.WORKFLOWS,
+    *videos.WORKFLOWS,
+    *champ.WORKFLOWS,
+    *hallo.WORKFLOWS,
+)
 
 
 def main() -> None:

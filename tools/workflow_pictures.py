@@ -158,6 +158,7 @@ def drives() -> None:
     sheet("two_people_talk_in_turn", voices, cast_picture(picture("two_people.png")))
     store("two_people_faces_by_core", cast_picture(picture("two_people.png")))
     body_dances()
+    sheet("hallo_a_portrait_speaks", [wave(320, 180)], cast_picture(portrait, lips=True))
 
 
 def body_dances() -> None:

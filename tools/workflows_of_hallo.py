@@ -28,10 +28,10 @@ A GPU, and these files in ComfyUI's `models` folder:
 
 | folder | file |
 |---|---|
-| `model_patches` | `{HALLO}`: [Hallo](https://huggingface.co/fudan-generative-ai/hallo), *hallo/net.pth* |
+| `model_patches` | *net.pth* of [Hallo](https://huggingface.co/fudan-generative-ai/hallo), saved as `{HALLO}` |
 | `vae` | [{VAE}](https://huggingface.co/stabilityai/sd-vae-ft-mse-original) |
-| `audio_encoders` | `{WAV2VEC}`: [wav2vec2](https://huggingface.co/facebook/wav2vec2-base-960h), *model.safetensors* |
-| `face_encoders` | `{ARCFACE}`: [AuraFace](https://huggingface.co/fal/AuraFace-v1), *glintr100.onnx* |
+| `audio_encoders` | *model.safetensors* of [wav2vec2](https://huggingface.co/facebook/wav2vec2-base-960h), saved as `{WAV2VEC}` |
+| `face_encoders` | *glintr100.onnx* of [AuraFace](https://huggingface.co/fal/AuraFace-v1), saved as `{ARCFACE}` |
 
 ### Good to know
 - **Without AuraFace:** remove *Encode Identity*; the picture alone then says who it is.
@@ -44,17 +44,16 @@ def a_portrait_speaks() -> Workflow:
     """One face, one voice."""
     picture, sound = ("media", "image"), ("sound", "audio")
     offered = {"name": VAE, "url": VAE_SOURCE + VAE, "directory": "vae"}
-    models = [
-        [node("hallo", "TroupeLoadHallo", checkpoint=HALLO, wide=400)],
-        [node("vae", "VAELoader", vae_name=VAE, models=[offered], wide=400)],
-        [node("ears", "AudioEncoderLoader", audio_encoder_name=WAV2VEC, wide=400)],
-    ]
     who = node(
         "who", "TroupeEncodeIdentity", encoder=ARCFACE, image=picture, faces=("faces", "faces"), wide=360
     )
+    sound_of = node("sound", "TroupeExampleSpeech", speech="speech.wav", wide=400)
+    ears = node("ears", "AudioEncoderLoader", audio_encoder_name=WAV2VEC, wide=400)
     hear = node(
         "speech", "TroupeEncodeSpeech", audio_encoder=("ears", "AUDIO_ENCODER"), audio=sound, reader="Hallo"
     )
+    load = node("hallo", "TroupeLoadHallo", checkpoint=HALLO, wide=400)
+    vae = node("vae", "VAELoader", vae_name=VAE, models=[offered], wide=400)
     render = node(
         "render",
         "TroupeHalloRender",
@@ -73,14 +72,14 @@ def a_portrait_speaks() -> Workflow:
         "hallo_a_portrait_speaks",
         NOTE,
         [
-            Group("1 Models", models),
-            Group("2 Picture and voice", [[media("portrait.png"), node("sound", "TroupeExampleSpeech", speech="speech.wav")],
-                                          [faces("faces", picture), who]]),
-            Group("3 Who says what", [[hear], [role("role", 1, ("speech", "speech"))]]),
+            Group("1 Picture", [[media("portrait.png"), [faces("faces", picture), who]]]),
+            Group("2 Voice", [[[ears, sound_of], [hear, role("role", 1, ("speech", "speech"))]]]),
+            Group("3 Models", [[[load, vae]]]),
             Group("4 Video", [[render, saved("save", ("render", "video"), "hallo")]]),
         ],
         (480, 900),
-    )  # fmt: skip
+        above=(picture, ("faces", "faces")),
+    )
 
 
 WORKFLOWS = (a_portrait_speaks,)

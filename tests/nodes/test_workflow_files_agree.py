@@ -134,6 +134,7 @@ def test_each_main_job_has_a_workflow():
         [
             "champ_a_body_dances",
             "finish_a_video_with_a_look",
+            "hallo_a_portrait_speaks",
             "long_video_from_windows",
             "one_person_from_a_clip",
             "replace_the_face_in_a_clip",
