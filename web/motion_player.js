@@ -11,6 +11,7 @@ import { say } from "./lib/words.js";
 const NODES = {
   TroupePlotMotion: () => say("Run to see the motion."),
   TroupeWarpRender: () => say("Run to see the picture act."),
+  TroupeHalloRender: () => say("Run to see the picture speak."),
   TroupeBodyMaps: () => say("Run to see the body move."),
 };
 const WIDTH = 320;

@@ -19,6 +19,7 @@ const NODES = {
   TroupeJoinWindows: () => say("Run to see what drifted."),
   TroupePlaceFaces: () => say("Run to see what was placed."),
   TroupeReplaceFaces: () => say("Run to see what was replaced."),
+  TroupeHalloRender: () => say("Run to see what was made."),
 };
 const isOurs = (name) => name in NODES;
 

@@ -42,6 +42,8 @@ export default {
   "Curves of {name} over {seconds} seconds": "{seconds}초 동안의 {name} 커브",
   "Run to see the motion.": "실행하면 모션이 보입니다.",
   "Run to see the picture act.": "실행하면 그림이 연기합니다.",
+  "Run to see the picture speak.": "실행하면 그림이 말합니다.",
+  "Run to see what was made.": "실행하면 무엇을 만들었는지 볼 수 있습니다.",
   "Run to see the body move.": "실행하면 몸이 움직이는 모습을 볼 수 있습니다.",
   "Preview": "미리보기",
   "What is being made": "만들고 있는 그림",

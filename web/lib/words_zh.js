@@ -42,6 +42,8 @@ export default {
   "Curves of {name} over {seconds} seconds": "{name} 在 {seconds} 秒内的曲线",
   "Run to see the motion.": "运行后可查看动作。",
   "Run to see the picture act.": "运行后可看图像表演。",
+  "Run to see the picture speak.": "运行后可看图像说话。",
+  "Run to see what was made.": "运行后可看生成了什么。",
   "Run to see the body move.": "运行后可看到身体运动。",
   "Preview": "预览",
   "What is being made": "正在生成的画面",
