@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..engine.refnet.identity import Identities
 
 CELL = 8  # pixels of a latent
+BYTES = 40_000  # that a cell of a latent takes while a net looks at it, as ComfyUI reckons, and as much for what it writes
 MIN_CLIP, MAX_CLIP = HALLO_MOTION_FRAMES, MAX_FRAMES - HALLO_MOTION_FRAMES
 SEEDS = 1 << 16  # between two faces: as many clips have noise of their own
 # How far speech reaches by a role's region: into the rest of the picture, the face, the lips.
@@ -86,9 +87,10 @@ class LoadedHallo:
         )
         return as_model(hallo.denoising, ("portrait", "speech")), cls(hallo, path.name, patchers)
 
-    def on_device(self) -> torch.device:
-        """Bring the nets beside the MODEL to their device and say which."""
-        comfy.model_management.load_models_gpu(list(self.patchers))
+    def on_device(self, side: int) -> torch.device:
+        """Bring the nets beside the MODEL to their device, with room to look at latents of ``side``; says which."""
+        room = 2 * (1 + HALLO_MOTION_FRAMES) * side * side * BYTES
+        comfy.model_management.load_models_gpu(list(self.patchers), memory_required=room)
         return self.patchers[0].load_device
 
 
@@ -280,7 +282,7 @@ def act(
     identity = torch.zeros(1, hallo.identity_width)
     if identities is not None and role.face in identities.persons:
         identity = torch.from_numpy(identities.persons[role.face].embedding)[None]
-    device = loaded.on_device()
+    device = loaded.on_device(side)
     portrait = portrait_of(
         hallo,
         latents.to(device, hallo.reference.conv_in.weight.dtype),
@@ -302,7 +304,8 @@ def one_clip(
     steps: Steps,
 ) -> tuple[np.ndarray, Tensor]:
     """The frames of a clip, float32 ``[n, size, size, 3]`` in 0..1, and the latents of its last two."""
-    device, side = loaded.on_device(), how.size // CELL
+    side = how.size // CELL
+    device = loaded.on_device(side)
     bank: Bank = actor.portrait.look(None if before is None else before.to(device))
     windows = frame_windows(actor.hidden, how.clip, clip * how.clip)
     latents = sample(

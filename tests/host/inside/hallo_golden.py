@@ -1,8 +1,8 @@
 """Hallo's goldens (published code, random weights) through this host's own sampling and its own speech encoder.
 
-    hallo_golden.py HOST GOLDEN_FOLDER SYNTHETIC_MODULE
+    hallo_golden.py HOST GOLDEN_FOLDER SYNTHETIC_MODULE [TYPE]
 
-Prints how far each part is off, and which tensors were compared. The VAE is diffusers': ComfyUI's knows no size but its own.
+TYPE is that of the nets, as on a GPU: float16 or bfloat16. Prints how far each part is off, and which tensors were compared. The VAE is diffusers': ComfyUI's knows no size but its own.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
-HOST, FOLDER, SYNTHETIC = sys.argv[1:4]
+HOST, FOLDER, SYNTHETIC, TYPE = (*sys.argv[1:], "float32")[:4]
 sys.path.insert(0, HOST)
 sys.argv = ["hallo", "--cpu"]
 import comfy.options  # noqa: E402
@@ -74,17 +74,19 @@ class Vae:
 
 def two_clips() -> None:
     gold = load_file(tiny / "end_to_end.safetensors")
+    host.weight_type = lambda: getattr(torch, TYPE)
     with tempfile.TemporaryDirectory() as folder:
         save_file(weights("net"), Path(folder) / "net.safetensors")
         model, loaded = host.LoadedHallo.of(Path(folder) / "net.safetensors")
-    vae, frames = Vae(), config["frames"]
+    vae, frames, dtype = Vae(), config["frames"], getattr(torch, TYPE)
     wanted = [gold["clip0.latents"], gold["clip1.latents"]]
     side = wanted[0].shape[-1]
     image = gold["image"].movedim(1, -1) / 2 + 0.5
     latents = host.encoded(model, vae, image, side)
     compare("ref_latents", latents.expand(3, -1, -1, -1), gold["ref_latents"])
     levels = {n: [gold[f"{n}_mask.{i}"][:1] for i in range(4)] for n in ("full", "face", "lip")}
-    portrait = portrait_of(loaded.hallo, latents, gold["face_emb"], HalloMasks(gold["face_mask"][0], levels))
+    masks = HalloMasks(gold["face_mask"][0], levels)
+    portrait = portrait_of(loaded.hallo, latents.to(dtype), gold["face_emb"], masks)
     actor = host.Actor(portrait, None, 0)
     steps = len(wanted[0])
     how = host.HalloSettings.of(
