@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 
+import av
 import pytest
 
 pytestmark = [pytest.mark.host, pytest.mark.browser]
@@ -84,6 +85,16 @@ def assert_sends(page, api: dict) -> dict:
     return sent
 
 
+def assert_carries_its_workflow(comfy, done: dict, ui: dict) -> None:
+    """The saved video opens as a workflow again."""
+    saved = [f for out in done["outputs"].values() for f in out.get("images", []) if f["type"] == "output"]
+    (video,) = [f for f in saved if f["filename"].endswith(".mp4")]
+    with av.open(str(comfy.path_of(video))) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        kept = json.loads(container.metadata["workflow"])
+    assert {n["type"] for n in kept["nodes"]} == {n["type"] for n in ui["nodes"]}
+
+
 def look(page, browsing, path: Path) -> None:
     """A screenshot of the whole workflow, in which no node covers another."""
     page.evaluate(browsing.FIT)
@@ -115,6 +126,7 @@ def test_workflow_opens_runs_and_shows_what_it_made(comfy, editor, browsing, scr
     sent = assert_sends(editor, api)
     done = browsing.run_with_one_click(editor, comfy)
     assert done["status"]["status_str"] == "success", done["status"]["messages"][-1]
+    assert_carries_its_workflow(comfy, done, ui)
     editor.evaluate(browsing.FIT)  # what is off the screen does not play
     editor.wait_for_function(SHOWN, timeout=WAIT)
     look(editor, browsing, screenshots / f"{comfy.host.name}_{renderer}_{name}.png")
