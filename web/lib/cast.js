@@ -50,13 +50,14 @@ function detectOnPicture(place) {
 }
 
 /** The Detect Faces whose numbers a role means: the one wired to whoever takes the cast, else the one that looks at the
- *  same picture, else the only one there is. */
+ *  same picture, else, as long as no other picture is there to be animated, the only one there is. */
 export function detectOf(role) {
   const ends = takers(role);
   for (const find of [(end) => detectBehind(end, "TROUPE_FACES"), detectOnPicture]) {
     const found = ends.map(find).find(Boolean);
     if (found) return found;
   }
+  if (ends.some((end) => graph.sourceOf(end, "image"))) return null;
   const all = detects();
   return all.length === 1 || (all.length && !graph.stopped(all[0]) && graph.stopped(all[1])) ? all[0] : null;
 }
