@@ -10,6 +10,7 @@ from ..engine.errors import TroupeError
 from ..engine.refnet.hallo_audio import FPS
 from ..engine.refnet.hallo_nets import WINDOW, Hallo
 from ..engine.speech.embeds import SpeechEmbeds
+from .casting import NAMES
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -70,10 +71,9 @@ def check_roles(
 def _check_drive(role: Role, hallo: Hallo) -> None:
     what = f"Face {role.face} cannot follow its drive"
     if not isinstance(role.drive, SpeechEmbeds):
-        kind = {"FaceMotion": "a motion", "ExpressionEmbeds": "an expression"}.get(type(role.drive).__name__)
         raise TroupeError(
             what,
-            f"it is {kind or type(role.drive).__name__}, Hallo follows speech",
+            f"it is {NAMES.get(type(role.drive), type(role.drive).__name__)}, Hallo follows speech",
             "Connect Encode Speech, reader 'Hallo', to its Assign Role",
         )
     if role.drive.fps != FPS:

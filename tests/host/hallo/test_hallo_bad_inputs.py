@@ -136,6 +136,9 @@ def test_drives_that_are_no_speech_for_hallo(comfy, wan_graph, hallo_tools, list
     motion = hallo_tools.node("TroupeMotionFromTimeline", **wan_graph.TIMELINE)
     role = {"role": hallo_tools.role(drive=["motion", 0]), "motion": motion}
     refused(*run, role, "render", "it is a motion, Hallo follows speech", "Encode Speech")
+    body = {"move": hallo_tools.node("TroupeBodyMove", move="wave", seconds=1.0, fps=25.0)}
+    body["role"] = hallo_tools.role(drive=["move", 0])
+    refused(*run, body, "render", "it is a body", "Hallo follows speech")
     refused(*run, {"role": hallo_tools.role(strength=0.0)}, "render", "Nobody speaks")
 
 
