@@ -151,6 +151,19 @@ def test_schedules_without_a_step(comfy, wan_graph, hallo_tools, listener):
     wan_graph.assert_refused(comfy, graph, "render", "'sigmas' is no schedule", "no step")
 
 
+@pytest.mark.parametrize(
+    "change", [{"clip_frames": 0}, {"clip_frames": 31}, {"size": 0}, {"size": 2048}, {"steps": 0}]
+)
+def test_numbers_out_of_range_do_not_start(comfy, hallo_tools, listener, change):
+    """Zero clips among them: motion modules know 32 frames, two of them of the clip before."""
+    graph = hallo_tools.graph(listener, **{**SHORT, **change})
+    job = comfy.run(graph)  # Detect Faces, which shows something too, runs
+    assert job.status == "success" and not {"render", "frames"} & set(job.history["outputs"])
+    _, reply = comfy.submit(graph)
+    errors = reply["node_errors"]["render"]["errors"]
+    assert [e["extra_info"]["input_name"] for e in errors] == list(change)
+
+
 # --- memory ---
 
 

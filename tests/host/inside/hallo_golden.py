@@ -153,4 +153,4 @@ def speech() -> None:
 with torch.inference_mode():
     speech()
     two_clips()
-print(json.dumps(OFF))
+print(json.dumps(OFF))  # noqa: T201
