@@ -134,7 +134,9 @@ def test_workflow_opens_runs_and_shows_what_it_made(comfy, editor, browsing, scr
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_workflow_with_models_opens_and_says_what_its_api_twin_says(comfy, editor, browsing, screenshots, name):
+def test_workflow_with_models_opens_and_says_what_its_api_twin_says(
+    comfy, editor, browsing, screenshots, name
+):
     """Nobody has the models in a test: the workflow is opened and looked at; other tests run it with small ones."""
     ui, api = read(name)
     opened(editor, browsing, ui, False)
