@@ -78,7 +78,7 @@ def describe(cast: Cast, fps: float, length: int) -> str:
     lines = [f"{length} frames at {fps:g} fps ({length / fps:.2f} s)"]
     shortest = min(cast, key=lambda role: role.drive.duration)
     for role in cast:
-        own = f", {role.drive.fps:g} fps" if hasattr(role.drive, "fps") else ""
+        own = f", {fps_own:g} fps" if (fps_own := getattr(role.drive, "fps", None)) else ""
         decides = ", the shortest: it sets the length" if role is shortest and len(cast) > 1 else ""
         lines.append(
             f"Face {role.face}: {NAMES[type(role.drive)]}, {role.drive.duration:.2f} s{own}, "
