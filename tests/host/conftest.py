@@ -44,11 +44,16 @@ def find_hosts() -> list[Path]:
     return [p for p in places if (p / "main.py").is_file() and (p / "folder_paths.py").is_file()]
 
 
-def python_of(host: Path) -> str | None:
-    """A Python that can run the host."""
+def pythons_of(host: Path) -> list[str]:
+    """Pythons that may be able to run the host, its own first."""
     beside = [host / v / "bin" / "python" for v in ("venv", ".venv")]
     choices = [os.environ.get("COMFYUI_PYTHON"), *(str(p) for p in beside if p.exists()), sys.executable]
-    for python in filter(None, choices):
+    return [python for python in choices if python]
+
+
+def python_of(host: Path) -> str | None:
+    """A Python that can run the host."""
+    for python in pythons_of(host):
         if (
             subprocess.run([python, "-c", "import torch, aiohttp, av, cv2"], capture_output=True).returncode
             == 0
@@ -59,6 +64,9 @@ def python_of(host: Path) -> str | None:
 
 def pytest_generate_tests(metafunc):
     hosts = find_hosts() if {"comfy", "inside"} & set(metafunc.fixturenames) else []
+    if metafunc.definition.get_closest_marker("browser"):
+        # The editor is a package of the host's Python: hosts that share it show the same one, which is tested once.
+        hosts = list({pythons_of(host)[0]: host for host in reversed(hosts)}.values())
     for fixture in ("comfy", "inside"):
         if fixture in metafunc.fixturenames:
             names = [h.name for h in hosts] or ["none"]
