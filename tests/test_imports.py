@@ -34,7 +34,7 @@ COMFYUI = {
     "node_helpers", "nodes", "server",
 }  # fmt: skip
 # Faces and motion lie at the bottom of the engine: of the rest they know only these.
-BOTTOM = {"faces", "motion", "errors", "progress"}
+BOTTOM = {"faces", "motion", "errors", "lazy", "progress"}
 HEAVY = {
     "av", "cv2", "diffusers", "jax", "matplotlib", "mediapipe", "scipy", "skimage", "tensorflow", "torch",
     "transformers",
