@@ -34,6 +34,13 @@ class Reference(Mapping):
         """Those whose names begin with ``prefix``, which is taken off."""
         return {k.removeprefix(prefix): self[k] for k in self if k.startswith(prefix)}
 
+    def same(self, name: str, ours: torch.Tensor, tolerance: float) -> None:
+        """Ours is the reference's, in shape and within a tolerance."""
+        theirs = self[name]
+        assert ours.shape == theirs.shape, (name, ours.shape, theirs.shape)
+        error = (ours.double() - theirs.double()).abs().max().item() if theirs.numel() else 0.0
+        assert error <= tolerance, f"{name}: {error}"
+
     @property
     def unseen(self) -> set[str]:
         return self.tensors.keys() - self.seen

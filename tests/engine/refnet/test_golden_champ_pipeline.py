@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from troupe.engine.checkpoint import subset
 from troupe.engine.guidance import Guidance, Layer
@@ -17,24 +16,6 @@ from troupe.engine.refnet.schedule import ddim, denoise
 from troupe.engine.refnet.windows import in_windows, loop_windows
 
 pytestmark = pytest.mark.golden
-
-
-class Compared(dict):
-    """Tensors of a file by name; those that were looked at are crossed off."""
-
-    def __init__(self, path):
-        super().__init__(load_file(path))
-        self.left = set(self)
-
-    def __getitem__(self, name):
-        self.left.discard(name)
-        return super().__getitem__(name)
-
-    def same(self, name, ours, tolerance):
-        theirs = self[name]
-        assert ours.shape == theirs.shape, name
-        error = (ours.float() - theirs.float()).abs().max().item() if theirs.numel() else 0.0
-        assert error <= tolerance, f"{name}: {error}"
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +44,8 @@ def encoders(tensors, config):
     }
 
 
-def test_guidance(folder, encoders):
-    gold = Compared(folder / "guidance.safetensors")
+def test_guidance(reference_file, folder, encoders):
+    gold = reference_file(folder / "guidance.safetensors")
     inputs = {kind: gold[f"{kind}.input"] for kind in encoders}
     with torch.no_grad():
         for kind, encoder in encoders.items():
@@ -76,7 +57,7 @@ def test_guidance(folder, encoders):
                 gold.same(f"{kind}.attention_output", seen.transpose(0, 1)[None], 1e-4)
     fused = encode_maps(encoders, {kind: maps[0].transpose(0, 1) for kind, maps in inputs.items()})
     gold.same("fused", fused, 1e-4)
-    assert not gold.left
+    assert not gold.unseen
 
 
 def test_windows(folder):
@@ -92,8 +73,8 @@ def test_windows(folder):
         assert [list(w) for w in ours] == case["windows"], case
 
 
-def test_windows_are_mixed_guided_and_stepped(folder):
-    gold = Compared(folder / "accumulate.safetensors")
+def test_windows_are_mixed_guided_and_stepped(reference_file, folder):
+    gold = reference_file(folder / "accumulate.safetensors")
     windows = [tuple(w.tolist()) for w in gold["windows"]]
     latents, scale, t = gold["latents"], float(gold["guidance_scale"]), int(gold["timestep"])
     frames = latents.shape[2]
@@ -119,7 +100,7 @@ def test_windows_are_mixed_guided_and_stepped(folder):
         Guidance((Layer("portrait", scale),)),
     )
     assert torch.allclose(next(run)[0], guided, atol=1e-4)
-    assert not gold.left
+    assert not gold.unseen
 
 
 def clip_encoder(folder, config, synthetic):
@@ -141,8 +122,8 @@ def vae_of(folder, config, synthetic):
 
 
 @torch.no_grad()
-def test_pipeline(folder, config, tensors, encoders, synthetic):
-    gold, run = Compared(folder / "pipeline.safetensors"), config["pipeline"]
+def test_pipeline(reference_file, folder, config, tensors, encoders, synthetic):
+    gold, run = reference_file(folder / "pipeline.safetensors"), config["pipeline"]
     picture = gold["reference_image"].numpy()
     pixels = clip_pixels(picture)
     every = pixels.shape[-1] // gold["clip_pixels"].shape[-1]
@@ -177,4 +158,4 @@ def test_pipeline(folder, config, tensors, encoders, synthetic):
     shown = torch.stack([final[:, :, 0], final[:, :, -1]], 1)[0]
     frames = (vae.decode(shown / VAE_SCALE).sample / 2 + 0.5).clamp(0, 1)
     gold.same("video_frames", frames.transpose(0, 1)[None], 1e-3)
-    assert not gold.left
+    assert not gold.unseen

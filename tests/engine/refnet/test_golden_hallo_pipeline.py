@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from troupe.engine.faces.regions import LIPS, OVAL
 from troupe.engine.guidance import Guidance
@@ -26,26 +25,6 @@ from troupe.engine.refnet.schedule import ddim, denoise
 
 pytestmark = pytest.mark.golden
 VAE_SCALE = 0.18215
-
-
-class Compared(dict):
-    """Tensors of a file by name; those that were looked at are crossed off."""
-
-    def __init__(self, path):
-        if not path.is_file():
-            pytest.skip(f"no {path}")
-        super().__init__(load_file(path))
-        self.left = set(self)
-
-    def __getitem__(self, name):
-        self.left.discard(name)
-        return super().__getitem__(name)
-
-    def same(self, name, ours, tolerance):
-        theirs = self[name]
-        assert ours.shape == theirs.shape, (name, ours.shape, theirs.shape)
-        error = (ours.double() - theirs.double()).abs().max().item() if theirs.numel() else 0.0
-        assert error <= tolerance, f"{name}: {error}"
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +47,17 @@ def hallo(folder, synthetic):
 
 
 @torch.no_grad()
-def test_projections(folder, hallo):
-    gold = Compared(folder / "projections.safetensors")
+def test_projections(reference_file, folder, hallo):
+    gold = reference_file(folder / "projections.safetensors")
     gold.same("audio_out", hallo.audio(gold["audio_in"]), 1e-4)
     gold.same("image_tokens", hallo.identity(gold["face_emb"]), 1e-4)
     gold.same("image_tokens_zero", hallo.identity(torch.zeros_like(gold["face_emb"])), 1e-4)
     gold.same("face_locator_out", hallo.locator(gold["face_mask"]), 1e-4)
-    assert not gold.left
+    assert not gold.unseen
 
 
-def test_masks(folder):
-    gold = Compared(folder / "masks.safetensors")
+def test_masks(reference_file, folder):
+    gold = reference_file(folder / "masks.safetensors")
     landmarks = gold["landmarks"].numpy()
     sizes = gold["image_size"].tolist()
     width, height = (sizes * 2)[:2]
@@ -95,7 +74,7 @@ def test_masks(folder):
             gold.same(f"{level}_mask.{i}", mask, 1 / 255 + 1e-6)
     x0, y0, x1, y1 = boxes[0]
     assert ours.locator.sum() == 3 * (x1 - x0) * (y1 - y0) and ours.locator[:, y0, x0].all()
-    assert not gold.left
+    assert not gold.unseen
 
 
 def wav2vec(folder, synthetic):
@@ -122,8 +101,8 @@ def wav2vec(folder, synthetic):
 
 
 @torch.no_grad()
-def test_audio(folder, synthetic):
-    gold = Compared(folder / "audio.safetensors")
+def test_audio(reference_file, folder, synthetic):
+    gold = reference_file(folder / "audio.safetensors")
     gold.same("windows", frame_windows(gold["features"].transpose(0, 1)), 0)
     convolve, encode, said = wav2vec(folder, synthetic)
     wave, frames = gold["wave"].numpy(), int(gold["seq_len"])
@@ -137,11 +116,11 @@ def test_audio(folder, synthetic):
     speech = encode_frames(wave, said["sample_rate"], convolve, encode, multiple=said["clip_length"])
     gold.same("hidden_states", torch.from_numpy(speech.hidden).transpose(0, 1), 1e-4)
     assert speech.fps == said["fps"] and np.isclose(speech.seconds, len(wave) / said["sample_rate"])
-    assert not gold.left
+    assert not gold.unseen
 
 
-def test_schedule(folder):
-    gold = Compared(folder / "schedule.safetensors")
+def test_schedule(reference_file, folder):
+    gold = reference_file(folder / "schedule.safetensors")
     for name in list(gold):
         if name.startswith("timesteps."):
             gold.same(name, ddim(int(name.rpartition(".")[2])).timesteps, 0)
@@ -155,14 +134,14 @@ def test_schedule(folder):
     for i, (_, latents) in enumerate(run):
         error = (latents - gold["step.prev_samples"][i]).abs().max()
         assert error <= 1e-4, f"step {i}: {error}"
-    assert not gold.left
+    assert not gold.unseen
 
 
 @torch.no_grad()
-def test_two_clips(folder, config, hallo, synthetic):
+def test_two_clips(reference_file, folder, config, hallo, synthetic):
     from diffusers import AutoencoderKL
 
-    gold = Compared(folder / "end_to_end.safetensors")
+    gold = reference_file(folder / "end_to_end.safetensors")
     vae = AutoencoderKL(**config["vae"])
     vae.load_state_dict(synthetic.synthetic_checkpoint(json.loads((folder / "vae.keys.json").read_text())))
     vae.eval()
@@ -200,4 +179,4 @@ def test_two_clips(folder, config, hallo, synthetic):
         if f"clip{clip + 1}.ref_pixels" in gold:
             gold.same(f"clip{clip + 1}.ref_pixels", torch.cat([image, last])[None], 2e-3)
         motion = encoded(last)
-    assert not gold.left
+    assert not gold.unseen
