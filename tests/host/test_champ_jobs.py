@@ -75,13 +75,13 @@ def test_a_clip_of_three_windows(comfy, champ_models, latents):
 def test_samplers_and_guiders_agree(champ_models, latents):
     node = champ_models.node
     job = champ_models.graph()
-    plain, _ = latents(job)
+    plain, _ = latents(job)  # of values around 10
     conditions = {"model": ["load", 0], "positive": ["scene", 0], "negative": ["scene", 1]}
     cfg = champ_models.custom(job, node("CFGGuider", cfg=3.5, **conditions))
-    np.testing.assert_allclose(latents(cfg)[0], plain, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(latents(cfg)[0], plain, rtol=0, atol=1e-3)
     scales = {"text_scale": 1.0, "portrait_scale": 3.5, "speech_scale": 1.0}
     layered = champ_models.custom(job, node("TroupeLayeredGuider", **conditions, **scales, **RANGES))
-    np.testing.assert_allclose(latents(layered)[0], plain, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(latents(layered)[0], plain, rtol=0, atol=1e-3)
     # The published schedule is another one by a rounding of its steps.
     ours = champ_models.custom(job, node("CFGGuider", cfg=3.5, **conditions), steps=2)
     trailing, _ = latents(ours)
