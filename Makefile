@@ -40,7 +40,7 @@ lint: $(RUFF)
 	@$(PY) -m ruff format --check .
 
 bench: $(FULL)
-	@for script in warp composite faces expression branch guidance speech $(if $(TROUPE_MEDIA),reenact); do echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
+	@for script in warp composite rasterize faces expression branch guidance speech $(if $(TROUPE_MEDIA),reenact); do echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build *.egg-info .pytest_cache .ruff_cache .hypothesis
