@@ -88,7 +88,8 @@ def test_by_mouse_and_keys(editor, timeline_page):
     # Several: a box over empty room, Shift and a press, moved and removed together.
     editor.start(text)
     (x0, y0), (x1, _) = editor.spot("jawOpen key, 0 at 1"), editor.spot("jawOpen key, 0 at 3")
-    editor.pull(x1 + 15, y0 + 4, x0 - 15 - (x1 + 15), -30)
+    top = editor.spot("jawOpen key, 0.5")[1] - 5  # a box that ends below the track above
+    editor.pull(x1 + 15, y0 + 4, x0 - 15 - (x1 + 15), top - (y0 + 4))
     assert editor.chosen() == ["jawOpen 1", "jawOpen 2", "jawOpen 3"]
     editor.pull(x1 + 15, y0 + 4, -30, -12)
     assert editor.chosen() == ["jawOpen 3"]
