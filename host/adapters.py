@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import comfy.model_management
-import comfy.model_patcher
 import comfy.ops
 import torch
 
 from ..engine.errors import TroupeError
 from ..engine.wan.adapter import Adapter, check_fits, load_adapter
+from .memory import patcher_of
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -55,12 +54,7 @@ class LoadedAdapter:
     def of(cls, path: Path) -> LoadedAdapter:
         """Raises ``TroupeError`` if the file is none."""
         adapter = load_adapter(path)
-        patcher = comfy.model_patcher.ModelPatcher(
-            BranchWeights(adapter),
-            load_device=comfy.model_management.get_torch_device(),
-            offload_device=comfy.model_management.unet_offload_device(),
-        )
-        return cls(adapter, patcher)
+        return cls(adapter, patcher_of(BranchWeights(adapter)))
 
 
 def attachment(kind: str) -> str:

@@ -257,24 +257,13 @@ def render(motion: BodyMotion, body: Smpl, room: MapRoom, each: Callable[[int, B
     Raises:
         TroupeError: if the GPU's memory runs out.
     """
-    import comfy.model_management
-
     from ..engine.body.maps import body_maps
-    from .memory import is_out_of_memory
+    from .memory import enough_memory
 
-    try:
+    with enough_memory(f"maps of {room.width} x {room.height} were to be made", "Choose a smaller size"):
         for t, maps in enumerate(body_maps(motion, body, device=compute_device())):
             room.put(t, maps)
             each(t, maps)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        comfy.model_management.soft_empty_cache()
-        raise TroupeError(
-            "The memory of the GPU is not enough for these maps",
-            f"they are {room.width} x {room.height}",
-            "Choose a smaller size",
-        ) from error
 
 
 def _size(

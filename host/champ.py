@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
-import comfy.model_patcher
 import numpy as np
 import torch
 
@@ -19,7 +18,8 @@ from ..engine.refnet.champ import champ_scene, reference_pixels
 from ..engine.refnet.champ_guidance import CHUNK, encode_maps, load_guidance, map_pixels
 from ..engine.refnet.load import CHAMP_GUIDANCE, CHAMP_UNETS, champ_nets
 from ..engine.refnet.windows import Window, loop_windows, open_windows
-from .memory import is_out_of_memory
+from .body import OUTPUTS
+from .memory import enough_memory, patcher_of
 from .progress import NodeProgress
 from .refnet import as_model, conditioning_of, weight_type
 from .tensors import MEMORY_SHARE, check_image, to_uint8
@@ -33,11 +33,8 @@ if TYPE_CHECKING:
 CHOSEN = (
     "denoising_unet"  # the file that is chosen; the others are called alike, with another part in this place
 )
-INPUTS = {"depth": "depth", "normal": "normal", "semantic": "semantic_map", "skeleton": "dwpose"}
 EDGE = 8  # pixels of a latent
 MOST_SIDE = 2048
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +120,7 @@ def load_champ(path: Path) -> tuple[ModelPatcher, LoadedChamp]:
     files = parts_beside(path)
     nets = champ_nets({part: load_checkpoint(file) for part, file in files.items()}, dtype)
     encoders = {kind: load_guidance(kind, tensors, dtype) for kind, tensors in nets.guidance.items()}
-    loaded = LoadedChamp(_patcher(nets.reference), _patcher(torch.nn.ModuleDict(encoders)))
+    loaded = LoadedChamp(patcher_of(nets.reference), patcher_of(torch.nn.ModuleDict(encoders)))
     _check_fit(nets.denoising.config, loaded)
     return as_model(nets.denoising, ("portrait",)), loaded
 
@@ -143,7 +140,7 @@ def condition(
         vae: Of Stable Diffusion 1.5.
         image: IMAGE, the picture that moves.
         clip_vision: Core's CLIP_VISION_OUTPUT of the picture.
-        maps: By the names of ``INPUTS`` an IMAGE batch, a map for each frame.
+        maps: By the names of Body Maps (``OUTPUTS``) an IMAGE batch, a map for each frame.
         plan: How.
 
     Returns:
@@ -162,10 +159,9 @@ def condition(
     tokens = _tokens(loaded, clip_vision)
     frames, width, height = _size(maps, plan)
     windows = plan.windows(frames)
-    scene = _in_memory(
-        lambda: _scene(loaded, vae, image, tokens, maps, plan, windows, (width, height)),
-        f"{frames} frames of {width} x {height}",
-    )
+    asked = f"{frames} frames of {width} x {height} were to be prepared"
+    with enough_memory(asked, "Choose a smaller size or fewer frames"):
+        scene = _scene(loaded, vae, image, tokens, maps, plan, windows, (width, height))
     report = _describe(maps, frames, (width, height), windows, plan)
     logging.info("Troupe: %s", report.replace("\n", "; "))
     latent = torch.zeros(
@@ -212,23 +208,23 @@ def reference_latents(vae: VAE, picture: np.ndarray, width: int, height: int) ->
 def encoded_maps(
     loaded: LoadedChamp, maps: Mapping[str, torch.Tensor], size: tuple[int, int], fit: str
 ) -> torch.Tensor:
-    """``[1, C, F, height / 8, width / 8]`` of maps by the names of ``INPUTS``, a few frames at a time."""
+    """``[1, C, F, height / 8, width / 8]`` of maps by the names of ``OUTPUTS``, a few frames at a time."""
     encoders = loaded.encoders.model
-    lacking = [name for name in maps if INPUTS[name] not in encoders]
+    lacking = [name for name in maps if OUTPUTS[name] not in encoders]
     if lacking:
         raise TroupeError(
             f"The maps '{lacking[0]}' cannot be read",
-            f"guidance_encoder_{INPUTS[lacking[0]]} was not beside Champ's other files",
+            f"guidance_encoder_{OUTPUTS[lacking[0]]} was not beside Champ's other files",
             "Put it there, or leave these maps away",
         )
     frames, (width, height) = len(next(iter(maps.values()))), size
-    first = encoders[INPUTS[next(iter(maps))]].conv_out
+    first = encoders[OUTPUTS[next(iter(maps))]].conv_out
     _check_room(frames, first.out_channels * height * width // EDGE**2 * first.weight.element_size())
     device = _bring(loaded.encoders, CHUNK * height * width * 16 * 4 * 4)
     progress, parts = NodeProgress(), []
     for start in range(0, frames, CHUNK):
         chunk = {
-            INPUTS[name]: map_pixels(
+            OUTPUTS[name]: map_pixels(
                 to_uint8(_shaped(batch[start : start + CHUNK], size, fit)), height, width
             )
             for name, batch in maps.items()
@@ -272,7 +268,7 @@ def _size(maps: Mapping[str, torch.Tensor], plan: Plan) -> tuple[int, int, int]:
     if not maps:
         raise TroupeError(
             "There are no guidance maps",
-            f"none of {', '.join(INPUTS)} is connected",
+            f"none of {', '.join(OUTPUTS)} is connected",
             "Connect Body Maps, or pictures of maps made elsewhere",
         )
     first, *others = maps
@@ -331,14 +327,6 @@ def _describe(
     return "\n".join(lines)
 
 
-def _patcher(module: torch.nn.Module) -> ModelPatcher:
-    return comfy.model_patcher.ModelPatcher(
-        module,
-        load_device=comfy.model_management.get_torch_device(),
-        offload_device=comfy.model_management.unet_offload_device(),
-    )
-
-
 def _bring(patcher: ModelPatcher, room: int) -> torch.device:
     """The device of a part, which is brought there, with ``room`` bytes left beside it."""
     comfy.model_management.load_models_gpu([patcher], memory_required=room)
@@ -363,19 +351,3 @@ def _check_fit(config: Any, loaded: LoadedChamp) -> None:
                 f"{config.widths[0]}",
                 "Use files of one model",
             )
-
-
-def _in_memory(make: Callable[[], T], of: str) -> T:
-    """What ``make`` gives; where memory runs out a ``TroupeError``."""
-    try:
-        return make()
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        comfy.model_management.unload_all_models()
-        comfy.model_management.soft_empty_cache()
-        raise TroupeError(
-            "The memory of the GPU is not enough for this video",
-            f"{of} were to be prepared",
-            "Choose a smaller size or fewer frames",
-        ) from error

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import comfy.model_management
-import comfy.model_patcher
 import torch
 
 from ..engine.errors import TroupeError
 from ..engine.speech.embeds import SpeechEmbeds
 from ..engine.wan.embeds import ExpressionEmbeds
 from ..engine.wan.expression import ExpressionEncoder, check_seen, encode_clip
+from .memory import patcher_of
 from .progress import NodeProgress
 from .sound import to_audio
 
@@ -36,12 +36,7 @@ class LoadedEncoder:
     def of(cls, path: Path) -> LoadedEncoder:
         """Raises ``TroupeError`` if the file is none."""
         encoder = ExpressionEncoder.load(path)
-        patcher = comfy.model_patcher.ModelPatcher(
-            encoder.module,
-            load_device=comfy.model_management.get_torch_device(),
-            offload_device=comfy.model_management.unet_offload_device(),
-        )
-        return cls(encoder, patcher)
+        return cls(encoder, patcher_of(encoder.module))
 
     def on_device(self) -> torch.device:
         """Bring the encoder to its device and say which."""

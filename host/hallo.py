@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
-import comfy.model_patcher
 import comfy.sample
 import comfy.utils
 import latent_preview
@@ -28,7 +27,7 @@ from ..engine.refnet.schedule import sigmas
 from ..engine.video.composite import Blend, Crops, cut_faces, place_faces, plan_crops
 from .guider import LayeredGuider
 from .hallo_checks import check_files, check_roles, check_vae, other_vae
-from .memory import is_out_of_memory
+from .memory import enough_memory, patcher_of
 from .refnet import as_model, conditioning_of, exact_sampler, weight_type
 
 if TYPE_CHECKING:
@@ -77,14 +76,7 @@ class LoadedHallo:
         dtype = weight_type()
         hallo = Hallo.of(load_hallo(path, dtype), dtype)
         small = torch.nn.ModuleList([hallo.locator, hallo.identity, hallo.audio])
-        patchers = tuple(
-            comfy.model_patcher.ModelPatcher(
-                net,
-                load_device=comfy.model_management.get_torch_device(),
-                offload_device=comfy.model_management.unet_offload_device(),
-            )
-            for net in (hallo.reference, small)
-        )
+        patchers = (patcher_of(hallo.reference), patcher_of(small))
         return as_model(hallo.denoising, ("portrait", "speech")), cls(hallo, path.name, patchers)
 
     def on_device(self, side: int) -> torch.device:
@@ -237,7 +229,8 @@ def _shots(
 ) -> Iterator[np.ndarray]:
     clips = how.clips(frames)
     steps = Steps(model, clips * len(roles) * (len(how.sigmas) - 1))
-    try:
+    asked = f"{how.clip} frames of {how.size} x {how.size} were to be encoded and decoded"
+    with enough_memory(asked, "Choose a smaller size or fewer frames at a time ('clip_frames')"):
         actors = [
             act(loaded, vae, role, crop, replace(crops, windows=(window,)), how, identities, model)
             for role, window, crop in zip(
@@ -252,15 +245,6 @@ def _shots(
                 results.append(made[: frames - clip * how.clip])
             placed = place_faces([picture], np.concatenate(results), crops, how.blend)
             yield from (frame for frame, _ in placed)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        comfy.model_management.unload_all_models()
-        raise TroupeError(
-            "The memory of the GPU is not enough for this video",
-            f"{how.clip} frames of {how.size} x {how.size} were to be encoded and decoded",
-            "Choose a smaller size or fewer frames at a time ('clip_frames')",
-        ) from error
 
 
 def act(

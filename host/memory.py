@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
+import comfy.model_patcher
 import torch
 from comfy.patcher_extension import WrappersMP
+
+from ..engine.errors import TroupeError
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -67,4 +72,33 @@ def is_out_of_memory(error: Exception) -> bool:
         accelerator_error is not None
         and isinstance(error, accelerator_error)
         and "out of memory" in str(error).lower()
+    )
+
+
+@contextmanager
+def enough_memory(asked: str, remedy: str) -> Iterator[None]:
+    """Says what was asked for and what helps where the memory of the GPU runs out, and frees it for the next job.
+
+    Raises:
+        TroupeError: in the place of the error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        comfy.model_management.unload_all_models()
+        comfy.model_management.soft_empty_cache()
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        raise TroupeError(
+            "The memory of the GPU is not enough for this video", f"{asked} ({reason})", remedy
+        ) from error
+
+
+def patcher_of(module: torch.nn.Module) -> ModelPatcher:
+    """A network under ComfyUI's memory management: on the GPU while it is used."""
+    return comfy.model_patcher.ModelPatcher(
+        module,
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import comfy.model_base
 import comfy.model_management
-import comfy.model_patcher
 import comfy.samplers
 import comfy.supported_models
 import torch
@@ -23,7 +22,7 @@ from ..engine.errors import TroupeError
 from ..engine.refnet.scene import Scene
 from ..engine.refnet.schedule import BETAS
 from .guider import KEY, LAYERS_KEY, PRESENT_KEY
-from .memory import is_out_of_memory
+from .memory import enough_memory, patcher_of
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 
     from ..engine.refnet.unet import DenoisingUNet
 
-SCENE, SHOWN = (
-    "troupe_scene",
-    "troupe_shown",
-)  # in a conditioning: the scene, and whether its layers act (else negative)
+# In a conditioning: the scene, and whether its layers act (else it is a negative one).
+SCENE, SHOWN = "troupe_scene", "troupe_shown"
 NO_SIGNAL = 1e6  # noise over signal at the first step, in the place of infinity
 SETTINGS = {"beta_schedule": "sqrt_linear", "linear_start": BETAS[0], "linear_end": BETAS[1], "zsnr": True}
 
@@ -158,19 +155,10 @@ def frames_together(scene: Scene) -> int:
 
 def around_sampling(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
     """Says what helps where the memory of the GPU is not enough."""
-    try:
+    asked = f"{len(noise)} frames of {noise.shape[3] * 8} x {noise.shape[2] * 8} were asked for"
+    remedy = "Choose a smaller size or fewer frames at a time ('window' in Champ Conditioning, 'clip_frames' in Hallo Render)"
+    with enough_memory(asked, remedy):
         return executor(noise, *args, **kwargs)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        comfy.model_management.unload_all_models()
-        comfy.model_management.soft_empty_cache()
-        frames, height, width = len(noise), noise.shape[2] * 8, noise.shape[3] * 8
-        raise TroupeError(
-            "The memory of the GPU is not enough for this video",
-            f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160].rstrip('.')})",
-            "Choose a smaller size or fewer frames at a time ('window' in Champ Conditioning, 'clip_frames' in Hallo Render)",
-        ) from error
 
 
 def as_model(unet: DenoisingUNet, layers: Sequence[str]) -> ModelPatcher:
@@ -180,11 +168,7 @@ def as_model(unet: DenoisingUNet, layers: Sequence[str]) -> ModelPatcher:
         unet: On the CPU, in its own type.
         layers: Of guidance that it knows: ``portrait``, and ``speech`` for Hallo.
     """
-    patcher = comfy.model_patcher.ModelPatcher(
-        RefnetModel(unet),
-        load_device=comfy.model_management.get_torch_device(),
-        offload_device=comfy.model_management.unet_offload_device(),
-    )
+    patcher = patcher_of(RefnetModel(unet))
     patcher.model_options.setdefault("transformer_options", {})[PRESENT_KEY] = tuple(layers)
     patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, around_sampling)
     return patcher

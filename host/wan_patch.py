@@ -22,7 +22,7 @@ from ..engine.errors import TroupeError
 from ..engine.wan.branch import BranchInput, BranchRun
 from .adapters import LoadedAdapter, attachment, portrait_model
 from .guider import KEY, LAYERS_KEY, PRESENT_KEY
-from .memory import is_out_of_memory
+from .memory import enough_memory
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -174,20 +174,14 @@ class WanPatch:
         options = guider.model_options.setdefault("transformer_options", {})
         run = self.begin(guider.model_patcher, noise.shape)
         options[RUN] = run
+        frames, height, width = 4 * noise.shape[2] - 3, noise.shape[3] * 8, noise.shape[4] * 8
+        remedy = (
+            "Lower 'memory' in Load Wan Portrait Model, choose fewer frames or a smaller size, use context windows, "
+            "or a quantised model"
+        )
         try:
-            return executor(noise, *args, **kwargs)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            comfy.model_management.unload_all_models()
-            comfy.model_management.soft_empty_cache()
-            frames, height, width = 4 * noise.shape[2] - 3, noise.shape[3] * 8, noise.shape[4] * 8
-            raise TroupeError(
-                "The memory of the GPU is not enough for this video",
-                f"{frames} frames of {width} x {height} were asked for ({str(error).splitlines()[0][:160].rstrip('.')})",
-                "Lower 'memory' in Load Wan Portrait Model, choose fewer frames or a smaller size, use context "
-                "windows, or a quantised model",
-            ) from error
+            with enough_memory(f"{frames} frames of {width} x {height} were asked for", remedy):
+                return executor(noise, *args, **kwargs)
         finally:
             run.close()
             options.pop(RUN, None)

@@ -207,3 +207,11 @@ class UNet(nn.Module):
         for block in self.up_blocks:
             x = block(x, skips, call)
         return x
+
+
+def halvings(widths: Sequence[int]) -> nn.ModuleList:
+    """Convolutions of what lies over a picture: between neighbouring widths one that keeps the size and one that halves it."""
+    layers = nn.ModuleList()
+    for narrow, wide in zip(widths, widths[1:]):
+        layers += [nn.Conv2d(narrow, narrow, 3, padding=1), nn.Conv2d(narrow, wide, 3, padding=1, stride=2)]
+    return layers

@@ -12,6 +12,7 @@ from torch.nn.functional import silu
 from ..checkpoint import load_strict
 from ..errors import TroupeError
 from .attention import Attention
+from .blocks import halvings
 from .call import Call
 from .load import CHAMP_GUIDANCE
 from .spatial import Transformer
@@ -50,10 +51,7 @@ class GuidanceEncoder(nn.Module):
         super().__init__()
         *inner, out = widths
         self.conv_in = nn.Conv2d(3, inner[0], 3, padding=1)
-        self.blocks = nn.ModuleList()
-        for narrow, wide in zip(inner, inner[1:]):
-            self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
-            self.blocks.append(nn.Conv2d(narrow, wide, 3, padding=1, stride=2))
+        self.blocks = halvings(inner)
         last = Transformer(inner[-1], inner[-1], GROUPS, SelfBlock(inner[-1]))
         self.attentions = nn.ModuleDict({str(len(self.blocks) - 1): last})
         self.conv_out = nn.Conv2d(inner[-1], out, 3, padding=1)

@@ -11,6 +11,7 @@ from torch.nn.functional import silu
 
 from ..checkpoint import load_strict
 from ..errors import TroupeError
+from .blocks import halvings
 from .load import HalloNets
 from .reference import ReferenceNet
 from .unet import DenoisingUNet
@@ -69,10 +70,7 @@ class FaceLocator(nn.Module):
         super().__init__()
         *inner, out = widths
         self.conv_in = nn.Conv2d(3, inner[0], 3, padding=1)
-        self.blocks = nn.ModuleList()
-        for narrow, wide in zip(inner, inner[1:]):
-            self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
-            self.blocks.append(nn.Conv2d(narrow, wide, 3, padding=1, stride=2))
+        self.blocks = halvings(inner)
         self.conv_out = nn.Conv2d(inner[-1], out, 3, padding=1)
 
     def forward(self, mask: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ tiny = Path(FOLDER) / "champ" / "tiny"
 CONFIG = json.loads((tiny / "config.json").read_text())
 GOLD = load_file(tiny / "pipeline.safetensors")
 SETTINGS = CONFIG["pipeline"]
-NAMES = {kind: name for name, kind in champ.INPUTS.items()}
+NAMES = {kind: name for name, kind in champ.OUTPUTS.items()}
 SEEN = SimpleNamespace(image_embeds=GOLD["image_embeds"])
 PICTURE = GOLD["reference_image"][None].float() / 255
 MAPS = {NAMES[kind]: GOLD[f"guidance_images.{kind}"].float() / 255 for kind in CONFIG["guidance_types"]}
