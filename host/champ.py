@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
-import numpy as np
 import torch
 
 from ..engine.checkpoint import PICKLES, load_checkpoint
@@ -22,6 +21,7 @@ from .body import OUTPUTS
 from .memory import enough_memory, patcher_of
 from .progress import NodeProgress
 from .refnet import as_model, conditioning_of, weight_type
+from .sd_vae import CELL, check_vae, encoded
 from .tensors import MEMORY_SHARE, check_image, to_uint8
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 CHOSEN = (
     "denoising_unet"  # the file that is chosen; the others are called alike, with another part in this place
 )
-EDGE = 8  # pixels of a latent
 MOST_SIDE = 2048
 
 
@@ -156,6 +155,7 @@ def condition(
             "one picture moves like one body",
             "Pick one with Get Image from Batch",
         )
+    check_vae(vae, "Champ")
     tokens = _tokens(loaded, clip_vision)
     frames, width, height = _size(maps, plan)
     windows = plan.windows(frames)
@@ -165,7 +165,7 @@ def condition(
     report = _describe(maps, frames, (width, height), windows, plan)
     logging.info("Troupe: %s", report.replace("\n", "; "))
     latent = torch.zeros(
-        (frames, 4, height // EDGE, width // EDGE), device=comfy.model_management.intermediate_device()
+        (frames, 4, height // CELL, width // CELL), device=comfy.model_management.intermediate_device()
     )
     return *conditioning_of(scene), {"samples": latent}, report
 
@@ -181,28 +181,15 @@ def _scene(
     size: tuple[int, int],
 ) -> Scene:
     """On ComfyUI's device for what waits between nodes."""
-    latents = reference_latents(vae, to_uint8(_shaped(image, size, plan.fit))[0], *size)
+    width, height = size
+    pixels = reference_pixels(to_uint8(_shaped(image, size, plan.fit))[0], height, width) / 2 + 0.5
+    latents = encoded(vae, pixels.movedim(1, -1), "Champ")
     rest = comfy.model_management.intermediate_device()
     guidance = encoded_maps(loaded, maps, size, plan.fit).to(rest)
     device = _bring(loaded.reference, latents.numel() * 4 * 2000)
     dtype = next(loaded.reference.model.parameters()).dtype
     bank = loaded.reference.model.write(latents.to(device, dtype), tokens.to(device, dtype)).to(rest)
     return champ_scene(tokens.to(rest, dtype), bank, guidance, windows, plan.fade)
-
-
-def reference_latents(vae: VAE, picture: np.ndarray, width: int, height: int) -> torch.Tensor:
-    """The picture, uint8 ``[h, w, 3]``, as the reference net sees it: ``[1, 4, height / 8, width / 8]``."""
-    from comfy.latent_formats import SD15
-
-    pixels = reference_pixels(picture, height, width) / 2 + 0.5
-    latents = vae.encode(pixels.movedim(1, -1))
-    if tuple(latents.shape) != (1, 4, height // EDGE, width // EDGE):
-        raise TroupeError(
-            "The input 'vae' does not fit Champ",
-            f"its latents have the shape {list(latents.shape)}, expected [1, 4, {height // EDGE}, {width // EDGE}]",
-            "Load a VAE of Stable Diffusion 1.5, such as vae-ft-mse-840000",
-        )
-    return SD15().process_in(latents.float())
 
 
 def encoded_maps(
@@ -219,7 +206,7 @@ def encoded_maps(
         )
     frames, (width, height) = len(next(iter(maps.values()))), size
     first = encoders[OUTPUTS[next(iter(maps))]].conv_out
-    _check_room(frames, first.out_channels * height * width // EDGE**2 * first.weight.element_size())
+    _check_room(frames, first.out_channels * height * width // CELL**2 * first.weight.element_size())
     device = _bring(loaded.encoders, CHUNK * height * width * 16 * 4 * 4)
     progress, parts = NodeProgress(), []
     for start in range(0, frames, CHUNK):
@@ -284,7 +271,7 @@ def _size(maps: Mapping[str, torch.Tensor], plan: Plan) -> tuple[int, int, int]:
                 "Make all maps from the same motion, at the same size",
             )
     width, height = plan.width or columns, plan.height or rows
-    size = width // EDGE * EDGE, height // EDGE * EDGE
+    size = width // CELL * CELL, height // CELL * CELL
     if not all(64 <= side <= MOST_SIDE for side in size):
         raise TroupeError(
             f"The video's size {width} x {height} is out of range",

@@ -26,9 +26,10 @@ from ..engine.refnet.load import load_hallo
 from ..engine.refnet.schedule import sigmas
 from ..engine.video.composite import Blend, Crops, cut_faces, place_faces, plan_crops
 from .guider import LayeredGuider
-from .hallo_checks import check_files, check_roles, check_vae, other_vae
+from .hallo_checks import check_files, check_roles
 from .memory import enough_memory, patcher_of
 from .refnet import as_model, conditioning_of, exact_sampler, weight_type
+from .sd_vae import CELL, check_vae, encoded
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ..engine.refnet.bank import Bank
     from ..engine.refnet.identity import Identities
 
-CELL = 8  # pixels of a latent
 BYTES = 40_000  # that a cell of a latent takes while a net looks at it, as ComfyUI reckons, and as much for what it writes
 MIN_CLIP, MAX_CLIP = HALLO_MOTION_FRAMES, MAX_FRAMES - HALLO_MOTION_FRAMES
 SEEDS = 1 << 16  # between two faces: as many clips have noise of their own
@@ -210,7 +210,7 @@ def film(
     """
     roles = [role for role in cast if role.strength > 0]
     check_files(model, loaded.hallo, loaded.name)
-    check_vae(vae)
+    check_vae(vae, "Hallo")
     check_roles(roles, faces, loaded.hallo, identities)
     how.clips(frames)
     return _shots(model, loaded, vae, picture, roles, crops_of(roles, faces, how), frames, how, identities)
@@ -262,7 +262,7 @@ def act(
     left, top, span = where.windows[0].at(0)
     points = (where.windows[0].track.first.landmarks[:, :2] - (left, top)) * (how.size / span)
     masks = hallo_masks(points, how.size, how.size, hallo.denoising.config.sizes(side, side))
-    latents = encoded(model, vae, torch.from_numpy(np.ascontiguousarray(crop))[None].float(), side)
+    latents = encoded(vae, torch.from_numpy(np.ascontiguousarray(crop))[None].float(), "Hallo")
     identity = torch.zeros(1, hallo.identity_width)
     if identities is not None and role.face in identities.persons:
         identity = torch.from_numpy(identities.persons[role.face].embedding)[None]
@@ -301,7 +301,7 @@ def one_clip(
         steps,
     )
     pictures = vae.decode(latents)
-    last = encoded(model, vae, pictures[-HALLO_MOTION_FRAMES:], side)
+    last = encoded(vae, pictures[-HALLO_MOTION_FRAMES:], "Hallo")
     return pictures.float().clamp(0, 1).cpu().numpy(), last
 
 
@@ -321,14 +321,6 @@ def sample(
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=seed,
     )
-
-
-def encoded(model: ModelPatcher, vae: Any, pictures: Tensor, side: int) -> Tensor:
-    """``[n, S, S, 3]`` in 0..1 to latents ``[n, 4, side, side]`` as the nets know them."""
-    latents = vae.encode(pictures)
-    if latents.shape != (len(pictures), 4, side, side):
-        raise other_vae(f"of a picture of {side * CELL} x {side * CELL} it makes {list(latents.shape)}")
-    return model.model.latent_format.process_in(latents)
 
 
 class Steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..engine.cast import Role
 from ..engine.errors import TroupeError
@@ -30,22 +30,6 @@ def check_files(model: ModelPatcher, hallo: Hallo, name: str) -> None:
         "The inputs 'model' and 'hallo' do not belong together",
         f"'hallo' is of {name!r}, 'model' is {kind}",
         "Connect both outputs of one Load Hallo",
-    )
-
-
-def check_vae(vae: Any) -> None:
-    """Raise a ``TroupeError`` if this VAE cannot be Stable Diffusion 1.5's."""
-    channels, axes = getattr(vae, "latent_channels", 4), getattr(vae, "latent_dim", 2)
-    if channels != 4 or axes != 2:
-        raise other_vae(f"it makes latents of {channels} channels" + (" for videos" if axes == 3 else ""))
-
-
-def other_vae(why: str) -> TroupeError:
-    """What to say of a VAE that is not Stable Diffusion 1.5's."""
-    return TroupeError(
-        "The input 'vae' does not fit Hallo",
-        f"{why}; Stable Diffusion 1.5's has 4 channels",
-        "Load vae-ft-mse-840000-ema-pruned or another of Stable Diffusion 1.5",
     )
 
 

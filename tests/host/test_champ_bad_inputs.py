@@ -151,7 +151,7 @@ def test_another_clip_encoder_or_several_pictures(comfy, champ_models, wan_graph
 def test_a_vae_of_another_model(comfy, champ_models, tiny_models, wan_graph):
     job = champ_models.graph()
     job["vae"]["inputs"]["vae_name"] = tiny_models["vae"].name
-    wan_graph.assert_refused(comfy, job, "scene", "'vae'", "Stable Diffusion 1.5")
+    wan_graph.assert_refused(comfy, job, "scene", "input 'vae'", "16 channels", "Stable Diffusion 1.5")
 
 
 def test_a_latent_or_conditioning_from_elsewhere(comfy, champ_models, wan_graph):
