@@ -130,7 +130,9 @@ class EmotionTrack:
         here = np.clip(np.searchsorted(self.times, times, side="right") - 1, 0, None)
         after = np.minimum(here + 1, len(self.times) - 1)
         span = self.times[after] - self.times[here]
-        share = np.clip((times - self.times[here]) / np.where(span > 0, span, 1.0), 0, 1)
+        # Cut before it is divided: of a tiny span, what lies before the first key would be a share beyond all numbers.
+        gone = np.clip(times - self.times[here], 0, span)
+        share = gone / np.where(span > 0, span, 1.0)
         share = np.where(self.held[here] | (span <= 0), 0.0, share).astype(np.float32)[:, None]
         return self.mixes[here] * (1 - share) + self.mixes[after] * share
 
