@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
-    """Folder of reference tensors: ``TROUPE_GOLDEN``, or the copy in the repo."""
-    folder = Path(os.environ.get("TROUPE_GOLDEN") or ROOT / "tests" / "golden")
-    assert folder.is_dir(), f"TROUPE_GOLDEN names {folder}, which is not a folder"
+    """Folder of reference tensors: ``TROUPE_GOLDEN``, else its former name ``VISAGE_GOLDEN``, else the repo's copy."""
+    name = next((n for n in ("TROUPE_GOLDEN", "VISAGE_GOLDEN") if os.environ.get(n)), None)
+    folder = Path(os.environ[name]) if name else ROOT / "tests" / "golden"
+    assert folder.is_dir(), f"{name} names {folder}, which is not a folder"
     return folder
 
 
