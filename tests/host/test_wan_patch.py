@@ -9,16 +9,22 @@ import pytest
 pytestmark = pytest.mark.host
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = (
-    "rest_is_the_base_model", "faces", "both_adapters", "again_replaces", "batches_and_calls",
-    "keys_and_values_kept_or_not", "context_windows", "lora", "other_packs", "types", "offload", "compile",
-    "refusals", "interrupt_leaves_nothing", "out_of_memory", "ten_runs",
-)  # fmt: skip
+SCRIPTS = {
+    "patched_wan": (
+        "rest_is_the_base_model", "faces", "both_adapters", "again_replaces", "batches_and_calls",
+        "keys_and_values_kept_or_not", "context_windows",
+    ),
+    "patched_beside": (
+        "lora", "other_packs", "types", "offload", "compile", "refusals", "interrupt_leaves_nothing", "out_of_memory",
+        "ten_runs",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.slow
-def test_every_check_holds(inside):
-    assert set(inside("patched_wan.py")["ran"]) == set(CHECKS)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_check_holds(inside, script):
+    assert set(inside(f"{script}.py")["ran"]) == set(SCRIPTS[script])
 
 
 @pytest.mark.golden
