@@ -79,6 +79,7 @@ app.registerExtension({
       },
       changed: refresh,
     });
+    graph.watchEntering(refresh);
   },
   nodeCreated(node) {
     const type = graph.classOf(node);

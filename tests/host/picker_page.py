@@ -6,7 +6,10 @@ Nothing waits for a time: after each deed the editor is let come to rest (``Edit
 from __future__ import annotations
 
 import json
+import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +204,38 @@ class Editor:
         self.call(PALETTE, "light")
         self.shoot(name)
         self.call(PALETTE, "dark")
+
+
+@contextmanager
+def session(renderer: str, browser, comfy, browsing, tmp_path_factory) -> Iterator[Editor]:
+    """The editor of a server, "classic" or "nodes2"; the settings, which the server keeps, are put back.
+
+    Screenshots go to ``TROUPE_SCREENSHOTS``, if set, else to pytest's temporary folder.
+    """
+    folder = Path(os.environ.get("TROUPE_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    page = browser.new_page(viewport={"width": 1900, "height": 1000})
+    page.goto(comfy.url)
+    page.wait_for_function(browsing.READY, timeout=90_000)
+    page.wait_for_function(OPENED, timeout=90_000)
+    browsing.use_renderer(page, renderer == "nodes2")
+    editor = Editor(page, f"{comfy.host.name}_{renderer}", folder)
+    editor.call(PALETTE, "dark")
+    yield editor
+    page.evaluate(PALETTE, "dark")
+    browsing.use_renderer(page, False)
+    page.close()
+
+
+@contextmanager
+def fresh(editor: Editor) -> Iterator[None]:
+    """The workflow of two people open and nothing run; afterwards no fault of ours has been seen."""
+    editor.faults.clear()
+    editor.open()
+    yield
+    editor.dismiss()
+    editor.call(PALETTE, "dark")
+    assert not editor.faults, editor.faults
 
 
 def crowd(

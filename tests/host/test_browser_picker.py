@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -36,31 +35,16 @@ BOTH = [LEFT, RIGHT]
 
 @pytest.fixture(scope="module", params=["classic", "nodes2"])
 def session(request, browser, comfy, browsing, tmp_path_factory):
-    """The editor of a server in one of its renderers; the settings, which the server keeps, are put back."""
-    folder = Path(os.environ.get("TROUPE_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    page = browser.new_page(viewport={"width": 1900, "height": 1000})
-    page.goto(comfy.url)
-    page.wait_for_function(browsing.READY, timeout=90_000)
-    page.wait_for_function(kit.OPENED, timeout=90_000)
-    browsing.use_renderer(page, request.param == "nodes2")
-    editor = kit.Editor(page, f"{comfy.host.name}_{request.param}", folder)
-    editor.call(kit.PALETTE, "dark")
-    yield editor
-    page.evaluate(kit.PALETTE, "dark")
-    browsing.use_renderer(page, False)
-    page.close()
+    """The editor of a server in one of its renderers."""
+    with kit.session(request.param, browser, comfy, browsing, tmp_path_factory) as editor:
+        yield editor
 
 
 @pytest.fixture
 def editor(session):
     """The editor with the workflow of two people open and nothing run."""
-    session.faults.clear()
-    session.open()
-    yield session
-    session.dismiss()
-    session.call(kit.PALETTE, "dark")
-    assert not session.faults, session.faults
+    with kit.fresh(session):
+        yield session
 
 
 def test_find_pick_and_queue(comfy, editor):
@@ -254,39 +238,6 @@ def test_undo_copies_saved_workflows_and_a_new_page(editor, browsing):
     assert [editor.face(n) for n in (LEFT, RIGHT, copy[0])] == [2, 1, 2]
     editor.find()
     assert editor.call("id => troupe.chosen(id)", LEFT) == 2
-
-
-def test_in_a_subgraph(editor):
-    """The roles and Detect Faces moved into a subgraph, with the face of one role promoted to its outside."""
-    editor.change(
-        """ids => { const made = app.graph.convertToSubgraph(new Set(ids.map(troupe.node))); troupe.host = made.node;
-            const role = made.subgraph.nodes.find(n => n.title.includes('right'));
-            const input = made.subgraph.addInput('who', 'INT');
-            input.connect(role.inputs.find(i => i.widget?.name === 'face'), role); }""",
-        [DETECT, *BOTH],
-    )
-    editor.until("() => troupe.host.widgets.some(w => w.name === 'who')")
-    editor.call("() => app.canvas.openSubgraph(troupe.host.subgraph, troupe.host)")
-    editor.call(
-        """() => { const kinds = { 4: ['TroupeDetectFaces', ''], 7: ['TroupeAssignRole', 'left'], 8: ['TroupeAssignRole', 'right'] };
-            troupe.node = id => troupe.host.subgraph.nodes.find(n => n.type === kinds[id][0] && n.title.includes(kinds[id][1]));
-        }"""
-    )
-    editor.until("() => app.canvas.graph === troupe.host.subgraph")
-    editor.look()
-    editor.until("ids => ids.every(id => troupe.picker(id).isConnected)", [DETECT, *BOTH])
-    editor.find()
-    assert editor.faces() == [2, 2, 2]
-    editor.pick(LEFT, 2)
-    editor.pick(RIGHT, 1)
-    editor.shoot("subgraph")
-    assert editor.call("() => troupe.host.widgets.find(w => w.name === 'who').value") == 1
-    roles = [n for n in editor.sent().values() if n["class_type"] == "TroupeAssignRole"]
-    assert {n["_meta"]["title"]: n["inputs"]["face"] for n in roles} == {
-        "Assign Role (left)": 2,
-        "Assign Role (right)": 1,
-    }
-    assert "older" not in editor.said(LEFT)
 
 
 def test_wired_otherwise(editor):

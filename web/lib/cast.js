@@ -98,20 +98,26 @@ export function rolesOf(detect) {
   return mine.map((place) => [depth(place), place]).sort(([a], [b]) => a - b).map(([, place]) => describe(place));
 }
 
+const keyOf = (place) => `${graph.root().id}/${graph.executionId(place)}`;
+const samePicture = ({ image: one }, { image: other }) => one.filename === other.filename && one.subfolder === other.subfolder;
+
 /** What is known of each Detect Faces: what its last run found, whether that is of the graph as it is now, what went wrong. */
 export class Findings {
-  #kept = new Map(); // what was found, by workflow and place: ComfyUI's own list is emptied by undo
+  #kept = new Map(); // what was found, by workflow and place: ComfyUI's own list has one entry for all uses of a subgraph
   #jobs = new Map(); // by execution id of the Detect Faces: the job that looks
   #over = new Set(); // jobs that have ended, some before the server's answer told their name
   #failed = new Map(); // by execution id of the Detect Faces: [state of the graph, what went wrong]
   #checked = new Map(); // by execution id: [state of the graph, found, whether it is of an older picture]
 
-  #key = (detect) => `${graph.root().id}/${graph.outputKey(detect)}`;
+  #keptOf = (place) => this.#kept.get(keyOf(place));
 
-  /** The entry that the last run gave ("troupe_faces"), or null. */
+  /** The entry that the last run gave ("troupe_faces"), or null. If its subgraph is used several times, that of this use,
+   *  else that of any. What ComfyUI shows without a run that was heard of, as when an old job is opened, goes before. */
   found(detect) {
     const shown = app.nodeOutputs?.[graph.outputKey(detect)]?.troupe_faces?.at(-1);
-    return shown ?? this.#kept.get(this.#key(detect)) ?? null;
+    const kept = graph.placesOf(detect.node).map(this.#keptOf).filter(Boolean);
+    if (shown && !kept.some((entry) => samePicture(entry, shown))) return shown;
+    return this.#keptOf(detect) ?? shown ?? kept[0] ?? null;
   }
 
   /** A node has run. */
@@ -119,7 +125,7 @@ export class Findings {
     const entry = output?.troupe_faces?.at(-1);
     const place = entry && graph.places(ofClass(DETECT)).find((each) => graph.executionId(each) === id);
     if (!place) return;
-    this.#kept.set(this.#key(place), entry);
+    this.#kept.set(keyOf(place), entry);
     this.#failed.delete(id);
     this.#jobs.delete(id);
   }

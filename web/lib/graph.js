@@ -31,8 +31,32 @@ export function places(test = () => true, graph = root(), path = []) {
   return found;
 }
 
-/** Where a node is, its first place if its subgraph is used several times; null if it is in no graph (any more). */
-export const placeOf = (node) => (node.graph ? (places((other) => other === node)[0] ?? null) : null);
+/** All places of a node: several, if its subgraph is used several times. */
+export const placesOf = (node) => (node.graph ? places((other) => other === node) : []);
+
+const entered = new Map(); // by subgraph: the subgraph node through which it was entered last, as [its graph, its id]
+
+/** Calls back when a subgraph has been entered, and remembers through which of its nodes; `app.canvas` must be there. */
+export function watchEntering(call) {
+  app.canvas.canvas.addEventListener("subgraph-opened", ({ detail: { subgraph, fromNode } }) => {
+    entered.set(subgraph.id, [fromNode.graph.id, String(fromNode.id)]); // ids, as undo makes nodes anew
+    call();
+  });
+}
+
+/** Whether a place is where one comes to through the subgraph nodes that were entered last. */
+function isEntered({ path }) {
+  return path.every((host) => {
+    const [graph, id] = entered.get(host.subgraph.id) ?? [];
+    return host.graph.id === graph && String(host.id) === id;
+  });
+}
+
+/** Where a node is, in the use of its subgraph that was entered, else the first; null if it is in no graph (any more). */
+export function placeOf(node) {
+  const all = placesOf(node);
+  return all.find(isEntered) ?? all[0] ?? null;
+}
 
 /** The id under which the server runs a place: "5", or in a subgraph "12:5". */
 export const executionId = ({ node, path }) => [...path, node].map((each) => each.id).join(":");
