@@ -3,7 +3,8 @@
 A z-buffer sampled at pixel centres. Corners are put on a grid of 1/1024 pixel; on it the edge functions of a
 triangle are whole numbers that float64 holds exactly, so that neighbouring triangles leave no gap between them and
 both forms of the z-buffer cover the same pixels, bit for bit. ``rasterize`` is the way in; ``zbuffer_torch`` fills the
-buffer by rows of pixels in plain torch, ``rasterize_triton`` holds its Triton twin.
+buffer by rows of pixels in plain torch, ``rasterize_triton`` holds its Triton twin; ``rasterize_clip`` cuts what reaches
+behind the camera, for both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ GRID = 1024.0  # steps of a corner's place in one pixel
 REACH = (
     32768  # pixels a corner may lie from the picture's corner; beyond, products leave float64's whole numbers
 )
-NEAR = 0.05  # nearest depth of a corner, in the mesh's unit: triangles that reach nearer are left out, as Blender does
+NEAR = 0.05  # nearest depth that is seen, in the mesh's unit
 MOST_SIDE = 16384  # pixels
 MOST_PIXELS = 1 << 25  # of one call: 270 MB of z-buffer
 CHUNK = 1 << 22  # pixels of triangles looked at together, which bounds the memory
@@ -79,18 +80,37 @@ def rasterize(points: Tensor, faces: Tensor, height: int, width: int, *, impl: s
 
     Args:
         points: Floats ``[N, V, 3]``: x and y in pixels (the picture's left and upper edge at 0, pixel centres at
-            integers plus one half), and the depth, growing away from the camera.
+            integers plus one half), and the depth, growing away from the camera and negative behind it (where x and y
+            are what the projection gives, mirrored).
         faces: Integers ``[F, 3]``, vertices of the triangles, the same in all N pictures.
         height, width: Of the pictures.
         impl: ``torch``, ``triton``, or ``auto``: Triton on CUDA where it works.
 
-    Triangles that reach nearer than ``NEAR`` or farther than ``REACH`` pixels aside are left out; they are never cut.
+    Triangles are cut at the depth ``NEAR`` and ``REACH`` pixels aside; one with a vertex that is no number is left out.
     Both sides of a triangle are seen. Of two at the same depth the one earlier in ``faces`` is.
 
     Raises:
         ValueError: on shapes that do not fit, vertices that do not exist, or pictures too large.
     """
     _check(points, faces, height, width, impl)
+    points = points.double()
+    outside = out_of_reach(points)
+    if outside.any():
+        from .rasterize_clip import cut
+
+        pieces = cut(points, faces, outside)
+        if pieces is not None:
+            return pieces.whole(_see(pieces.points, pieces.faces, height, width, impl))
+    return _see(points, faces, height, width, impl)
+
+
+def out_of_reach(points: Tensor) -> Tensor:
+    """Which of ``points [N, V, 3]`` the z-buffer cannot take: bool ``[N, V]``."""
+    return ~((points[..., :2].abs().amax(-1) <= REACH) & (points[..., 2] >= NEAR))  # also NaN
+
+
+def _see(points: Tensor, faces: Tensor, height: int, width: int, impl: str) -> Fragments:
+    """``rasterize`` of triangles as they are: those that are partly out of reach are left out."""
     corners = corners_of(points, faces, height, width)
     if impl == "triton" or (impl == "auto" and _triton_works(points)):
         from .rasterize_triton import zbuffer_triton
@@ -100,9 +120,9 @@ def rasterize(points: Tensor, faces: Tensor, height: int, width: int, *, impl: s
 
 
 def corners_of(points: Tensor, faces: Tensor, height: int, width: int) -> Corners:
-    """The triangles' edge functions and the pixels they may cover."""
+    """The triangles' edge functions and the pixels they may cover; those with a corner out of reach cover none."""
     points = points.double()
-    bad = ~((points[..., :2].abs().amax(-1) <= REACH) & (points[..., 2] >= NEAR))  # also NaN
+    bad = out_of_reach(points)
     place = torch.where(bad.unsqueeze(-1), 0.0, points[..., :2] * GRID).round()[:, faces]  # [N, F, 3, 2]
     x, y = place.unbind(-1)
     # Corner k's edge runs between the two corners after it.
