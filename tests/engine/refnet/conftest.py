@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -46,10 +49,35 @@ class Reference(Mapping):
         return self.tensors.keys() - self.seen
 
 
-@pytest.fixture(scope="session")
-def reference_file() -> type[Reference]:
-    """Call it with a path: the file's tensors, or the test is skipped."""
-    return Reference
+class Tiny:
+    """A folder with the reference's numbers from nets of small sizes, whose weights are synthetic."""
+
+    def __init__(self, folder: Path, synthetic: ModuleType):
+        self.folder, self._synthetic = folder, synthetic
+
+    def json(self, name: str) -> Any:
+        path = self.folder / f"{name}.json"
+        if not path.is_file():
+            pytest.skip(f"{path} is not there")
+        return json.loads(path.read_text())
+
+    @cached_property
+    def config(self) -> dict:
+        return self.json("config")
+
+    def weights(self, name: str) -> dict[str, torch.Tensor]:
+        return self._synthetic.synthetic_checkpoint(self.json(f"{name}.keys"))
+
+    def reference(self, name: str) -> Reference:
+        return Reference(self.folder / f"{name}.safetensors")
+
+    def vae(self) -> torch.nn.Module:
+        """diffusers' ``AutoencoderKL``."""
+        from diffusers import AutoencoderKL
+
+        vae = AutoencoderKL(**self.config["vae"])
+        vae.load_state_dict(self.weights("vae"))
+        return vae.eval()
 
 
 def _folder(golden: Path, name: str) -> Path:
@@ -69,22 +97,26 @@ def champ_folder(golden) -> Path:
     return _folder(golden, "champ")
 
 
-def _weights(synthetic, path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    return synthetic.synthetic_checkpoint(json.loads(path.read_text()))
+@pytest.fixture(scope="session")
+def hallo_tiny(hallo_folder, synthetic) -> Tiny:
+    return Tiny(_folder(hallo_folder, "tiny"), synthetic)
 
 
 @pytest.fixture(scope="session")
-def hallo_weights(hallo_folder, synthetic) -> dict[str, torch.Tensor]:
+def champ_tiny(champ_folder, synthetic) -> Tiny:
+    return Tiny(_folder(champ_folder, "tiny"), synthetic)
+
+
+@pytest.fixture(scope="session")
+def hallo_weights(hallo_tiny) -> dict[str, torch.Tensor]:
     """Of the reference's tiny ``net.pth``."""
-    return _weights(synthetic, hallo_folder / "tiny" / "net.keys.json")
+    return hallo_tiny.weights("net")
 
 
 @pytest.fixture(scope="session")
-def champ_weights(champ_folder, synthetic) -> dict[str, torch.Tensor]:
+def champ_weights(champ_tiny) -> dict[str, torch.Tensor]:
     """Of the reference's tiny files, each under its name as prefix."""
-    return _weights(synthetic, champ_folder / "tiny" / "champ.keys.json")
+    return champ_tiny.weights("champ")
 
 
 @pytest.fixture(autouse=True)

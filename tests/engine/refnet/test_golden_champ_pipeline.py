@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
@@ -19,33 +17,15 @@ pytestmark = pytest.mark.golden
 
 
 @pytest.fixture(scope="module")
-def folder(golden):
-    path = golden / "champ" / "tiny"
-    if not path.is_dir():
-        pytest.skip(f"no {path}")
-    return path
-
-
-@pytest.fixture(scope="module")
-def config(folder):
-    return json.loads((folder / "config.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def tensors(folder, synthetic):
-    return synthetic.synthetic_checkpoint(json.loads((folder / "champ.keys.json").read_text()))
-
-
-@pytest.fixture(scope="module")
-def encoders(tensors, config):
+def encoders(champ_tiny, champ_weights):
     return {
-        kind: load_guidance(kind, subset(tensors, f"guidance_encoder_{kind}."))
-        for kind in config["guidance_types"]
+        kind: load_guidance(kind, subset(champ_weights, f"guidance_encoder_{kind}."))
+        for kind in champ_tiny.config["guidance_types"]
     }
 
 
-def test_guidance(reference_file, folder, encoders):
-    gold = reference_file(folder / "guidance.safetensors")
+def test_guidance(champ_tiny, encoders):
+    gold = champ_tiny.reference("guidance")
     inputs = {kind: gold[f"{kind}.input"] for kind in encoders}
     with torch.no_grad():
         for kind, encoder in encoders.items():
@@ -60,8 +40,8 @@ def test_guidance(reference_file, folder, encoders):
     assert not gold.unseen
 
 
-def test_windows(folder):
-    for case in json.loads((folder / "contexts.json").read_text()):
+def test_windows(champ_tiny):
+    for case in champ_tiny.json("contexts"):
         ours = loop_windows(
             case["num_frames"],
             case["context_size"],
@@ -73,8 +53,8 @@ def test_windows(folder):
         assert [list(w) for w in ours] == case["windows"], case
 
 
-def test_windows_are_mixed_guided_and_stepped(reference_file, folder):
-    gold = reference_file(folder / "accumulate.safetensors")
+def test_windows_are_mixed_guided_and_stepped(champ_tiny):
+    gold = champ_tiny.reference("accumulate")
     windows = [tuple(w.tolist()) for w in gold["windows"]]
     latents, scale, t = gold["latents"], float(gold["guidance_scale"]), int(gold["timestep"])
     frames = latents.shape[2]
@@ -103,37 +83,27 @@ def test_windows_are_mixed_guided_and_stepped(reference_file, folder):
     assert not gold.unseen
 
 
-def clip_encoder(folder, config, synthetic):
+def clip_encoder(tiny):
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    keys = json.loads((folder / "image_encoder.keys.json").read_text())
-    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config["image_encoder"]))
-    model.load_state_dict(synthetic.synthetic_checkpoint(keys), strict=False)
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**tiny.config["image_encoder"]))
+    model.load_state_dict(tiny.weights("image_encoder"), strict=False)
     return model.eval()
 
 
-def vae_of(folder, config, synthetic):
-    from diffusers import AutoencoderKL
-
-    vae = AutoencoderKL(**config["vae"])
-    keys = json.loads((folder / "vae.keys.json").read_text())
-    vae.load_state_dict(synthetic.synthetic_checkpoint(keys), strict=True)
-    return vae.eval()
-
-
 @torch.no_grad()
-def test_pipeline(reference_file, folder, config, tensors, encoders, synthetic):
-    gold, run = reference_file(folder / "pipeline.safetensors"), config["pipeline"]
+def test_pipeline(champ_tiny, champ_weights, encoders):
+    gold, run = champ_tiny.reference("pipeline"), champ_tiny.config["pipeline"]
     picture = gold["reference_image"].numpy()
     pixels = clip_pixels(picture)
     every = pixels.shape[-1] // gold["clip_pixels"].shape[-1]
     gold.same("clip_pixels", pixels[..., ::every, ::every], 1e-5)
-    embeds = clip_encoder(folder, config, synthetic)(pixels).image_embeds
+    embeds = clip_encoder(champ_tiny)(pixels).image_embeds
     gold.same("image_embeds", embeds, 1e-4)
 
     height, width = gold["reference_pixels"].shape[-2:]
     gold.same("reference_pixels", reference_pixels(picture, height, width), 1e-5)
-    vae = vae_of(folder, config, synthetic)
+    vae = champ_tiny.vae()
     latents = vae.encode(reference_pixels(picture, height, width)).latent_dist.mode() * VAE_SCALE
     gold.same("reference_latents", latents, 1e-4)
 
@@ -142,8 +112,8 @@ def test_pipeline(reference_file, folder, config, tensors, encoders, synthetic):
     gold.same("guidance_fea", guidance, 1e-4)
 
     tokens = embeds[:, None]
-    bank = reference_net(subset(tensors, "reference_unet."), "reference_unet").write(latents, tokens)
-    net = denoising_unet(subset(tensors, "denoising_unet."), "denoising_unet")
+    bank = reference_net(subset(champ_weights, "reference_unet."), "reference_unet").write(latents, tokens)
+    net = denoising_unet(subset(champ_weights, "denoising_unet."), "denoising_unet")
     noise = gold["noise"]
     windows = loop_windows(noise.shape[2], run["context_frames"], run["context_overlap"])
     how = {"steps": run["steps"], "scale": run["guidance_scale"], "windows": windows}

@@ -79,11 +79,11 @@ def module_errors(reference, prefix: str, net: DenoisingUNet, call: Call) -> dic
 class Hallo:
     """Hallo's net, its inputs, and the bank of its own reference net."""
 
-    def __init__(self, folder, weights, reference_file):
-        self.reference = reference_file(folder / "tiny" / "denoising_unet.safetensors")
+    def __init__(self, tiny, weights):
+        self.reference = tiny.reference("denoising_unet")
         self.net = denoising_unet(subset(weights, "denoising_unet."), "tiny")
         self.writer = reference_net(subset(weights, "reference_unet."), "tiny")
-        self.pictures = reference_file(folder / "tiny" / "reference_net.safetensors")
+        self.pictures = tiny.reference("reference_net")
         self.tokens = self.reference["encoder_hidden_states"]
         self.rows = len(self.tokens)
         latents = self.pictures["latents"].unflatten(0, (self.rows, -1))
@@ -116,9 +116,9 @@ class Hallo:
 
 
 @pytest.fixture(scope="module")
-def hallo(hallo_folder, hallo_weights, reference_file):
+def hallo(hallo_tiny, hallo_weights):
     with torch.no_grad():
-        return Hallo(hallo_folder, hallo_weights, reference_file)
+        return Hallo(hallo_tiny, hallo_weights)
 
 
 def test_hallo_unet(hallo):
@@ -140,8 +140,8 @@ def test_hallo_unet(hallo):
     assert not reference.unseen
 
 
-def test_hallo_modules(hallo, hallo_folder, reference_file):
-    reference = reference_file(hallo_folder / "tiny" / "denoising_blocks.safetensors")
+def test_hallo_modules(hallo, hallo_tiny):
+    reference = hallo_tiny.reference("denoising_blocks")
     errors = module_errors(reference, "", hallo.net, hallo.call(hallo.bank))
     assert errors
     assert max(errors.values()) <= TOLERANCE, errors
@@ -156,9 +156,9 @@ def test_hallo_reads_its_own_portrait_unless_told_otherwise(hallo):
     assert error(own[1], turns[1]) > 0.01
 
 
-def test_champ_unet(champ_folder, champ_weights, reference_file):
-    reference = reference_file(champ_folder / "tiny" / "denoising_unet.safetensors")
-    pictures = reference_file(champ_folder / "tiny" / "reference_net.safetensors")
+def test_champ_unet(champ_tiny, champ_weights):
+    reference = champ_tiny.reference("denoising_unet")
+    pictures = champ_tiny.reference("reference_net")
     net = denoising_unet(subset(champ_weights, "denoising_unet."), "tiny")
     writer = reference_net(subset(champ_weights, "reference_unet."), "tiny")
     tokens = reference["encoder_hidden_states"]

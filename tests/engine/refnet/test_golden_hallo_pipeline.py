@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -28,27 +26,13 @@ VAE_SCALE = 0.18215
 
 
 @pytest.fixture(scope="module")
-def folder(golden):
-    path = golden / "hallo" / "tiny"
-    if not path.is_dir():
-        pytest.skip(f"no {path}")
-    return path
-
-
-@pytest.fixture(scope="module")
-def config(folder):
-    return json.loads((folder / "config.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def hallo(folder, synthetic):
-    tensors = synthetic.synthetic_checkpoint(json.loads((folder / "net.keys.json").read_text()))
-    return Hallo.of(hallo_nets(tensors, "net"))
+def hallo(hallo_weights):
+    return Hallo.of(hallo_nets(hallo_weights, "net"))
 
 
 @torch.no_grad()
-def test_projections(reference_file, folder, hallo):
-    gold = reference_file(folder / "projections.safetensors")
+def test_projections(hallo_tiny, hallo):
+    gold = hallo_tiny.reference("projections")
     gold.same("audio_out", hallo.audio(gold["audio_in"]), 1e-4)
     gold.same("image_tokens", hallo.identity(gold["face_emb"]), 1e-4)
     gold.same("image_tokens_zero", hallo.identity(torch.zeros_like(gold["face_emb"])), 1e-4)
@@ -56,8 +40,8 @@ def test_projections(reference_file, folder, hallo):
     assert not gold.unseen
 
 
-def test_masks(reference_file, folder):
-    gold = reference_file(folder / "masks.safetensors")
+def test_masks(hallo_tiny):
+    gold = hallo_tiny.reference("masks")
     landmarks = gold["landmarks"].numpy()
     sizes = gold["image_size"].tolist()
     width, height = (sizes * 2)[:2]
@@ -77,14 +61,13 @@ def test_masks(reference_file, folder):
     assert not gold.unseen
 
 
-def wav2vec(folder, synthetic):
+def wav2vec(tiny):
     """transformers' network of the golden's size, as two halves."""
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    said = json.loads((folder / "wav2vec_config.json").read_text())
+    said = tiny.json("wav2vec_config")
     model = Wav2Vec2Model(Wav2Vec2Config(**said))
-    keys = json.loads((folder / "wav2vec.keys.json").read_text())
-    missing, unexpected = model.load_state_dict(synthetic.synthetic_checkpoint(keys), strict=False)
+    missing, unexpected = model.load_state_dict(tiny.weights("wav2vec"), strict=False)
     assert not unexpected and all("masked_spec_embed" in k for k in missing)
     model.eval()
 
@@ -101,10 +84,10 @@ def wav2vec(folder, synthetic):
 
 
 @torch.no_grad()
-def test_audio(reference_file, folder, synthetic):
-    gold = reference_file(folder / "audio.safetensors")
+def test_audio(hallo_tiny):
+    gold = hallo_tiny.reference("audio")
     gold.same("windows", frame_windows(gold["features"].transpose(0, 1)), 0)
-    convolve, encode, said = wav2vec(folder, synthetic)
+    convolve, encode, said = wav2vec(hallo_tiny)
     wave, frames = gold["wave"].numpy(), int(gold["seq_len"])
     heard = -(-len(wave) // SAMPLES)
     assert heard == int(gold["audio_length"])
@@ -119,8 +102,8 @@ def test_audio(reference_file, folder, synthetic):
     assert not gold.unseen
 
 
-def test_schedule(reference_file, folder):
-    gold = reference_file(folder / "schedule.safetensors")
+def test_schedule(hallo_tiny):
+    gold = hallo_tiny.reference("schedule")
     for name in list(gold):
         if name.startswith("timesteps."):
             gold.same(name, ddim(int(name.rpartition(".")[2])).timesteps, 0)
@@ -138,13 +121,8 @@ def test_schedule(reference_file, folder):
 
 
 @torch.no_grad()
-def test_two_clips(reference_file, folder, config, hallo, synthetic):
-    from diffusers import AutoencoderKL
-
-    gold = reference_file(folder / "end_to_end.safetensors")
-    vae = AutoencoderKL(**config["vae"])
-    vae.load_state_dict(synthetic.synthetic_checkpoint(json.loads((folder / "vae.keys.json").read_text())))
-    vae.eval()
+def test_two_clips(hallo_tiny, hallo):
+    gold, config, vae = hallo_tiny.reference("end_to_end"), hallo_tiny.config, hallo_tiny.vae()
 
     def encoded(pixels):
         return vae.encode(pixels).latent_dist.mode() * VAE_SCALE

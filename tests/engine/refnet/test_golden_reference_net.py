@@ -24,17 +24,17 @@ def compare(net, reference, latents: torch.Tensor) -> None:
     assert not reference.unseen
 
 
-def test_hallo(hallo_folder, hallo_weights, reference_file):
+def test_hallo(hallo_tiny, hallo_weights):
     """Two rows of a portrait and two frames before the clip; the token sets go round over the images."""
-    reference = reference_file(hallo_folder / "tiny" / "reference_net.safetensors")
+    reference = hallo_tiny.reference("reference_net")
     net = reference_net(subset(hallo_weights, "reference_unet."), "tiny")
     rows = len(reference["encoder_hidden_states"])
     compare(net, reference, reference["latents"].unflatten(0, (rows, -1)))
 
 
-def test_champ(champ_folder, champ_weights, reference_file):
+def test_champ(champ_tiny, champ_weights):
     """One portrait in two rows."""
-    reference = reference_file(champ_folder / "tiny" / "reference_net.safetensors")
+    reference = champ_tiny.reference("reference_net")
     net = reference_net(subset(champ_weights, "reference_unet."), "tiny")
     rows = len(reference["encoder_hidden_states"])
     compare(net, reference, reference["latents"][None].expand(rows, -1, -1, -1, -1))
