@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -13,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from troupe import cli
 from troupe.engine.errors import TroupeError
 from troupe.engine.motion.face_motion import BLENDSHAPES, HEAD
 from troupe.engine.motion.live_link_udp import Packet
 from troupe.engine.speech.espeak import installed
 from troupe.engine.speech.phones import phonemise
+
+from .conftest import run as troupe
 
 
 class Loud:
@@ -46,20 +46,12 @@ class Loud:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to stand in; the loud face; signals as they were afterwards."""
-    monkeypatch.chdir(tmp_path)
+def loud(monkeypatch):
     monkeypatch.setattr("troupe.engine.speech.animate.SpeechAnimator", Loud)
-    before = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, before)
 
 
 def run(*arguments: str) -> int:
-    try:
-        return cli.main(["live", *arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
+    return troupe("live", *arguments)
 
 
 def pcm(seconds: float, rate: int = 16000, level: float = 0.5) -> bytes:

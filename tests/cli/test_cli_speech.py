@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from troupe import cli
 from troupe.engine.motion.files import load_motion
 from troupe.engine.speech import espeak
 from troupe.engine.speech.channels import aperture
 from troupe.engine.video import VideoReader, read_audio, read_clip
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-PORTRAIT, TWO, CLIP, SPEECH, REPLY = (
-    str(ASSETS / n) for n in ("portrait.png", "two_people.png", "drive.mp4", "speech.wav", "reply.wav")
-)
+from .conftest import CLIP, PORTRAIT, REPLY, SPEECH, TWO, run
+
 TEXT = "[happy 0.7] Good evening. [/happy] Tonight every [wink] face in the picture has a part to play."
 OTHER = "Seventeen purple elephants quietly bought umbrellas for Christopher's grandmother yesterday."
 needs_espeak = pytest.mark.skipif(not espeak.installed(), reason="espeak-ng's library is not installed")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to stand in; signals as they were afterwards."""
-    monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, before)
-
-
-def run(*arguments: str) -> int:
-    """The exit code, also where argparse ends the process itself."""
-    try:
-        return cli.main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
 
 
 def write_wav(path: str, samples: np.ndarray, rate: int) -> None:

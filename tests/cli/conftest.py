@@ -1,0 +1,34 @@
+"""What the tests of the shell share: an empty folder to stand in, the bundled media, and the command itself."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from troupe import cli
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+PORTRAIT, TWO, CLIP, SPEECH, REPLY = (
+    str(ASSETS / n) for n in ("portrait.png", "two_people.png", "drive.mp4", "speech.wav", "reply.wav")
+)
+ANIMATE = ("-o", "a.mp4", "--seconds", "0.2", "--size", "256")  # little work
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Iterator[Path]:
+    """An empty folder to stand in; signals as they were afterwards."""
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, before)
+
+
+def run(*arguments: str) -> int:
+    """The exit code, also where argparse ends the process itself."""
+    try:
+        return cli.main(list(arguments))
+    except SystemExit as stop:
+        return int(stop.code or 0)
