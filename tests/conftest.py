@@ -6,8 +6,12 @@ import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from troupe.engine.video import Audio
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +33,14 @@ def media() -> Path:
         pytest.skip("TROUPE_MEDIA is not set: no folder of real clips")
     assert Path(folder).is_dir(), f"TROUPE_MEDIA names {folder}, which is not a folder"
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def speech() -> Audio:
+    """The bundled sentence, an ``Audio``: Good evening. Tonight every face in the picture has a part to play."""
+    from troupe.engine.video import read_audio
+
+    return read_audio(ROOT / "assets" / "speech.wav")
 
 
 @pytest.fixture(scope="session")

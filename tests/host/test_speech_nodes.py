@@ -15,17 +15,12 @@ from troupe.engine.motion.live_link_udp import Packet
 from troupe.engine.speech.channels import aperture
 from troupe.engine.speech.espeak import installed
 from troupe.engine.speech.persona import Persona
-from troupe.engine.video import Audio, read_audio
+from troupe.engine.video import read_audio
 
 pytestmark = pytest.mark.host
 needs_espeak = pytest.mark.skipif(not installed(), reason="espeak-ng's library is not installed")
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-
-
-@pytest.fixture(scope="module")
-def speech() -> Audio:
-    return read_audio(ASSETS / "speech.wav")
 
 
 def test_motion_from_speech_is_the_engines(comfy, speech_graph, speech):
