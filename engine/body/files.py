@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TroupeError
-from .hmr import load_frames, load_group
+from .hmr import load_frames, load_group, no_such_person
 from .motion import MOST_FRAMES, BodyMotion, is_rotation
 from .pickles import read_pickle
 from .rotations import matrices_from_vectors, nearest_rotations
@@ -47,15 +47,18 @@ def load_body_motion(path: str | Path, *, fps: float = 30.0, person: int = 1) ->
     Args:
         path: A file or folder, see above.
         fps: Frame rate of files that do not say theirs (4D-Humans).
-        person: Which of several persons of 4D-Humans' frames, from 1 on. Frames without the person are filled from
-            those around them.
+        person: Which of several persons of 4D-Humans' frames, from 1 on: in the order of the first frame, then as they
+            appear. They are followed by where they stand; frames without the person are filled from those around them.
+            In other files there is one.
 
     Raises:
-        TroupeError: if it cannot be read, is too large, has a pickle that asks for more than arrays, lacks something or
+        TroupeError: if it does not show that person, cannot be read, is too large, has a pickle that asks for more than arrays, lacks something or
             has values out of range.
     """
     path = Path(path)
     label = f"The body motion {path.name!r}"
+    if person < 1:
+        raise TroupeError(f"Person {person} does not exist", "persons are counted from 1", "Choose 1")
     if path.is_dir() or path.suffix.lower() == ".npy":
         return load_frames(path, fps, person, label)
     if path.suffix.lower() == ".npz":
@@ -72,6 +75,8 @@ def load_body_motion(path: str | Path, *, fps: float = 30.0, person: int = 1) ->
         )
     if not isinstance(content, Mapping):
         raise _unknown(label, f"it holds a {type(content).__name__}, not named arrays")
+    if person > 1:
+        raise no_such_person(label, person, 1)
     return _ours(content, label) if "rotations" in content else _plain(content, fps, label)
 
 

@@ -59,9 +59,48 @@ def test_one_of_several_persons(tmp_path, files):
     second = load_body_motion(tmp_path, person=2)
     # In frame 2 there is only one: filled from those around it.
     assert np.allclose(second.position[:, 0], 1 + 0.01 * np.arange(4), atol=1e-5)
-    for person, message in ((3, "does not show person 3"), (0, "counted from 1")):
+    for person, message in ((3, "does not show person 3.*shows 2 persons.*1 to 2"), (0, "counted from 1")):
         with pytest.raises(TroupeError, match=message):
             load_body_motion(tmp_path, person=person)
+
+
+def test_persons_are_followed_when_frames_list_them_in_another_order(tmp_path, files):
+    """4D-Humans lists them as sure as it is of them, which changes from frame to frame."""
+    rng = np.random.default_rng(1)
+    for number in range(6):
+        frame = files.hmr_frame(rng, 3, number=number)
+        order = rng.permutation(3) if number else np.arange(3)
+        frame["smpls"]["betas"][:, 0] = np.arange(3)
+        frame["smpls"] = {k: v[order] for k, v in frame["smpls"].items()}
+        frame["cam_t"] = [frame["cam_t"][k] for k in order]
+        np.save(tmp_path / f"{number:04d}.npy", frame, allow_pickle=True)
+    for person in (1, 2, 3):
+        motion = load_body_motion(tmp_path, person=person)
+        assert np.allclose(motion.betas[:, 0], person - 1)
+        assert np.allclose(motion.position[:, 0], person - 1 + 0.01 * np.arange(6), atol=1e-5)
+
+
+def test_files_of_one_person_say_so(tmp_path, files, make_motion):
+    np.savez(tmp_path / "dance.npz", poses=np.zeros((4, 72)))
+    save_body_motion(make_motion(), tmp_path / "ours.npz")
+    write_frames(tmp_path / "frames", files, range(2))
+    for name in ("dance.npz", "ours.npz", "frames"):
+        with pytest.raises(TroupeError, match="does not show person 2.*shows 1 person.*Choose person 1"):
+            load_body_motion(tmp_path / name, person=2)
+    frame = files.hmr_frame(np.random.default_rng(0), 0)
+    (tmp_path / "nobody").mkdir()
+    np.save(tmp_path / "nobody" / "0000.npy", frame, allow_pickle=True)
+    with pytest.raises(TroupeError, match="does not show person 1.*shows nobody"):
+        load_body_motion(tmp_path / "nobody")
+
+
+def test_a_group_knows_the_place_of_the_first_person_alone(tmp_path, files):
+    frames = [files.hmr_frame(np.random.default_rng(0), 2, number=n) for n in range(3)]
+    path = tmp_path / "smpls_group.npz"
+    np.savez(path, smpl=[f["smpls"] for f in frames], camera=[f["cam_t"][0] for f in frames])
+    assert np.allclose(load_body_motion(path).position[:, 0], 0.01 * np.arange(3))
+    with pytest.raises(TroupeError, match="where person 2 stands.*2 persons.*folder of the frames"):
+        load_body_motion(path, person=2)
 
 
 def test_group(tmp_path, files):
@@ -207,6 +246,7 @@ def spoiled(files, key, value):
             "are",
         ),
         ("cam_t", [np.zeros(2)], "not of its shape"),
+        ("cam_t", [np.zeros(3)] * 2, "not of its shape"),
         ("render_res", np.zeros(3), "not of its shape"),
         ("render_res", np.array([3.0, 5.0]), "out of range"),
         ("scaled_focal_length", np.array(-5.0), "out of range"),
