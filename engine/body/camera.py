@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_SIDE = 4096  # pixels of a map
 # 4D-Humans takes every crop of 256 pixels as seen through a focal length of 5000, nearly without perspective.
 FOCAL = 5000 / 256
+_HAIR = 1e-6  # metres
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class Camera:
         return Camera(self.focal * max(width / self.width, height / self.height), width, height)
 
     def project(self, points: Tensor) -> Tensor:
-        """Points ``[..., 3]`` in camera axes as pixels and depth ``[..., 3]``."""
+        """Points ``[..., 3]`` in camera axes as pixels and depth ``[..., 3]``; behind the camera mirrored."""
         import torch
 
         x, y, z = points.unbind(-1)
+        # At no depth there is no pixel; a hair beside there is one, from which the rasteriser finds the point again.
+        z = torch.where(z.abs() < _HAIR, _HAIR, z)
         return torch.stack([self.focal * x / z + self.width / 2, self.focal * y / z + self.height / 2, z], -1)
 
     def lift(self, x: float, y: float, depth: float) -> np.ndarray:

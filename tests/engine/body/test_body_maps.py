@@ -18,6 +18,7 @@ from troupe.engine.body.rotations import matrices_from_vectors
 from troupe.engine.body.shade import palette, part_light, semantic_map, vertex_normals
 from troupe.engine.body.skeleton import COLOURS, LIMBS, draw_skeleton, openpose_points
 from troupe.engine.errors import TroupeError
+from troupe.kernels.rasterize import NEAR, rasterize
 
 BODY = stand_in()
 WIDTH, HEIGHT = 160, 240
@@ -182,6 +183,30 @@ def test_a_body_outside_the_picture_gives_black_maps():
         maps = one(replace(motion, position=[position]))
         for name in (*MAPS, "mask"):
             assert not getattr(maps, name).any(), name
+
+
+def test_a_body_that_reaches_past_the_camera_is_cut_there(monkeypatch):
+    """An arm from behind the camera, 12 cm under it, is seen up to where the camera sees at all, straight across."""
+    seen = []
+    monkeypatch.setattr(module, "rasterize", lambda *a: seen.append(rasterize(*a)) or seen[-1])
+    lens = Camera(0.12 * HEIGHT, WIDTH, HEIGHT)
+    aside = standing(np.pi / 2)
+    posed = BODY.pose(torch.tensor(aside.rotations), torch.tensor(aside.betas))
+    middle = posed.joints[0, [16, 18]].mean(0).numpy()
+    maps = one(replace(aside, position=[[-middle[0], 0.12 - middle[1], -middle[2]]], camera=lens))
+    assert np.array_equal(np.flatnonzero(maps.mask), seen[0].pixel.numpy())
+    columns = seen[0].pixel % WIDTH
+    nearest = torch.stack([seen[0].depth[columns == c].min() for c in columns.unique()])
+    assert len(nearest) > 10 and (nearest[2:-2] < NEAR * 1.01).all() and (nearest >= NEAR * 0.999).all()
+
+
+@pytest.mark.parametrize("depth", [0.0, -0.0, 1e-9])
+def test_what_lies_beside_the_camera_has_pixels_that_lead_back_to_it(depth):
+    camera = Camera(100.0, WIDTH, HEIGHT)
+    x, y, z = camera.project(torch.tensor([0.25, -0.5, depth]))
+    assert torch.isfinite(x) and torch.isfinite(y) and 0 < z < 1e-5
+    assert float((x - WIDTH / 2) * z / 100) == pytest.approx(0.25, rel=1e-3)
+    assert float((y - HEIGHT / 2) * z / 100) == pytest.approx(-0.5, rel=1e-3)
 
 
 def test_what_does_not_fit():
