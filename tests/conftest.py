@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -23,6 +24,19 @@ def golden() -> Path:
     folder = Path(os.environ[name]) if name else ROOT / "tests" / "golden"
     assert folder.is_dir(), f"{name} names {folder}, which is not a folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden_part(golden) -> Callable[..., Path]:
+    """``golden_part("champ", "tiny")``: a folder or file of the goldens; without it the test is skipped."""
+
+    def part(*names: str) -> Path:
+        path = golden.joinpath(*names)
+        if not path.exists():
+            pytest.skip(f"the goldens hold no {'/'.join(names)}")
+        return path
+
+    return part
 
 
 @pytest.fixture(scope="session")

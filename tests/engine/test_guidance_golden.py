@@ -13,13 +13,6 @@ from troupe.engine.guidance import Differences, Guidance, Layer, combine, flow_s
 pytestmark = pytest.mark.golden
 
 
-def part(golden, *names):
-    folder = golden.joinpath(*names)
-    if not folder.exists():
-        pytest.skip(f"the goldens hold no {'/'.join(names)}")
-    return folder
-
-
 def guided(guidance: Guidance, predictions: dict[int, torch.Tensor], sigma: float, sigmas: list[float]):
     """One step; only the passes of the plan are looked at."""
     step = plan(settings_at(guidance.layers, sigma, sigmas, lambda share: 1 - share))
@@ -42,8 +35,8 @@ def passes_of(guidance: Guidance, calls: list[dict]) -> list[int]:
     return numbers
 
 
-def test_every_case_step_by_step(golden):
-    folder = part(golden, "fantasy_portrait", "cfg")
+def test_every_case_step_by_step(golden_part):
+    folder = golden_part("fantasy_portrait", "cfg")
     cases, tensors = json.loads((folder / "cases.json").read_text()), load_file(folder / "io.safetensors")
     assert {key.rsplit(".", 1)[0] for key in tensors} == set(cases)
     for name, case in cases.items():
@@ -66,8 +59,8 @@ def test_every_case_step_by_step(golden):
             assert (x - want).abs().max() <= 1e-5, f"{name}, step {i}"
 
 
-def test_schedules(golden):
-    schedules = json.loads((part(golden, "fantasy_portrait", "cfg", "scheduler.json")).read_text())
+def test_schedules(golden_part):
+    schedules = json.loads((golden_part("fantasy_portrait", "cfg", "scheduler.json")).read_text())
     for steps, want in schedules.items():
         sigmas = flow_sigmas(int(steps))
         assert float(sigmas[-1]) == want["final_sigma_after_last_step"]
@@ -79,14 +72,14 @@ def test_schedules(golden):
         )
 
 
-def talking(golden) -> tuple[dict, dict]:
-    folder = part(golden, "fantasy_talking", "tiny.safetensors").parent
+def talking(golden_part) -> tuple[dict, dict]:
+    folder = golden_part("fantasy_talking", "tiny.safetensors").parent
     return json.loads((folder / "tiny_config.json").read_text()), load_file(folder / "tiny.safetensors")
 
 
-def test_prompt_and_speech(golden):
+def test_prompt_and_speech(golden_part):
     """uncond + cfg (no_audio - uncond) + audio_cfg (audio - no_audio), and its form with cfg 1."""
-    config, t = talking(golden)
+    config, t = talking(golden_part)
     passes = {0: t["dit.uncond"], 1: t["dit.no_audio"], 2: t["dit.audio"]}
     speech = config["audio_cfg_scale"]
     for name, text in (("cfg.combined", config["cfg_scale"]), ("cfg.prompt_cfg_1", 1.0)):
@@ -97,8 +90,8 @@ def test_prompt_and_speech(golden):
         assert (found - t[name]).abs().max() <= 1e-3, name
 
 
-def test_the_schedule_of_fantasy_talking_is_the_same(golden, synthetic):
-    config, t = talking(golden)
+def test_the_schedule_of_fantasy_talking_is_the_same(golden_part, synthetic):
+    config, t = talking(golden_part)
     lists = [key for key in t if key.startswith("scheduler.sigmas_")]
     assert lists
     for key in lists:

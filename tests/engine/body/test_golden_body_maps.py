@@ -24,11 +24,8 @@ HANDFUL = 5
 
 
 @pytest.fixture(scope="module")
-def reference(golden):
-    path = golden / "champ" / "smpl" / "render.safetensors"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    return load_file(path)
+def reference(golden_part):
+    return load_file(golden_part("champ", "smpl", "render.safetensors"))
 
 
 @pytest.fixture(scope="module")

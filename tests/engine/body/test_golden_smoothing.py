@@ -11,11 +11,8 @@ from troupe.engine.body.smooth import smooth_curves
 pytestmark = pytest.mark.golden
 
 
-def test_curves_are_smoothed_as_blender_does(golden):
-    path = golden / "champ" / "smpl" / "smoothing.safetensors"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    reference = load_file(path)
+def test_curves_are_smoothed_as_blender_does(golden_part):
+    reference = load_file(golden_part("champ", "smpl", "smoothing.safetensors"))
     assert set(reference) == {"curves", "smoothed"}
     # Blender keeps curves in float32.
     ours = smooth_curves(reference["curves"].astype(np.float64))

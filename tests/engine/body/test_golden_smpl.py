@@ -21,11 +21,8 @@ INPUTS = {
 
 
 @pytest.fixture(scope="module")
-def reference(golden):
-    path = golden / "champ" / "smpl" / "smpl.safetensors"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    return load_file(path)
+def reference(golden_part):
+    return load_file(golden_part("champ", "smpl", "smpl.safetensors"))
 
 
 @pytest.fixture(scope="module")

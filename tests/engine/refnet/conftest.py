@@ -80,31 +80,24 @@ class Tiny:
         return vae.eval()
 
 
-def _folder(golden: Path, name: str) -> Path:
-    folder = golden / name
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
-    return folder
+@pytest.fixture(scope="session")
+def hallo_folder(golden_part) -> Path:
+    return golden_part("hallo")
 
 
 @pytest.fixture(scope="session")
-def hallo_folder(golden) -> Path:
-    return _folder(golden, "hallo")
+def champ_folder(golden_part) -> Path:
+    return golden_part("champ")
 
 
 @pytest.fixture(scope="session")
-def champ_folder(golden) -> Path:
-    return _folder(golden, "champ")
+def hallo_tiny(golden_part, synthetic) -> Tiny:
+    return Tiny(golden_part("hallo", "tiny"), synthetic)
 
 
 @pytest.fixture(scope="session")
-def hallo_tiny(hallo_folder, synthetic) -> Tiny:
-    return Tiny(_folder(hallo_folder, "tiny"), synthetic)
-
-
-@pytest.fixture(scope="session")
-def champ_tiny(champ_folder, synthetic) -> Tiny:
-    return Tiny(_folder(champ_folder, "tiny"), synthetic)
+def champ_tiny(golden_part, synthetic) -> Tiny:
+    return Tiny(golden_part("champ", "tiny"), synthetic)
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,8 @@ def deaf(sound):
 
 
 @pytest.fixture(scope="module")
-def reference(golden):
-    path = golden / "fantasy_talking" / "audio_features.safetensors"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there: it is made of a real voice")
-    return load_file(path)
+def reference(golden_part):
+    return load_file(golden_part("fantasy_talking", "audio_features.safetensors"))  # made of a real voice
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +107,9 @@ def test_reference_resampling(reference):
     assert np.abs(heard[0] * scale + shift - wanted).max() <= RESAMPLED
 
 
-def test_reference_lengths(golden):
+def test_reference_lengths(golden_part):
     """Samples and tokens of the recordings in the table."""
-    path = golden / "fantasy_talking" / "length_table.json"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    for told in json.loads(path.read_text()):
+    for told in json.loads(golden_part("fantasy_talking", "length_table.json").read_text()):
         wave = torch.ones(max(1, round(told["duration_s"] * RATE)))
         embeds = encode_speech(wave, RATE, deaf, min(told["duration_s"], told["video_s"]))
         assert abs(embeds.seconds * RATE - told["samples_used"]) <= 1

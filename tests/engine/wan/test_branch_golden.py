@@ -16,13 +16,6 @@ from troupe.kernels.face_attention import FacePlan, face_attention
 pytestmark = pytest.mark.golden
 
 
-def folder_of(golden, *parts):
-    folder = golden.joinpath(*parts)
-    if not (folder / "keys.json").is_file():
-        pytest.skip(f"the goldens have no {'/'.join(parts)}")
-    return folder
-
-
 def portrait_windows(tokens):
     """``[24 F, ctx]`` to ``[L, 97, ctx]``."""
     return cut_windows(tokens.float(), window_ranges(len(tokens), len(tokens) // 24)).tokens
@@ -77,10 +70,10 @@ def apart(a, b):
     return (a - b).abs().max().item()
 
 
-def test_branch_at_every_scale(golden, plain_wan, synthetic):
+def test_branch_at_every_scale(golden_part, plain_wan, synthetic):
     from safetensors.torch import load_file
 
-    folder = folder_of(golden, "fantasy_portrait", "dit")
+    folder = golden_part("fantasy_portrait", "dit", "keys.json").parent
     scene = Portrait(folder, plain_wan, synthetic)
     proj = load_file(folder / "proj_tokens.safetensors")["proj_tokens"][0]
     tokens = portrait_windows(proj)[:, None]
@@ -91,8 +84,8 @@ def test_branch_at_every_scale(golden, plain_wan, synthetic):
     assert apart(scene.bare(), scene.t["out_no_adapter"]) <= 1e-4
 
 
-def test_faces_see_their_own_video(golden, plain_wan, synthetic):
-    scene = Portrait(folder_of(golden, "fantasy_portrait", "multi_face"), plain_wan, synthetic)
+def test_faces_see_their_own_video(golden_part, plain_wan, synthetic):
+    scene = Portrait(golden_part("fantasy_portrait", "multi_face", "keys.json").parent, plain_wan, synthetic)
     t = scene.t
     tokens = torch.stack([portrait_windows(v) for v in t["video_tokens"]], 1)
     seen = torch.as_tensor(labels_to_seen(t["labels_latent"].numpy(), tokens.shape[1]))
@@ -107,10 +100,10 @@ def test_faces_see_their_own_video(golden, plain_wan, synthetic):
 class Talking:
     """The folder with a small DiT and FantasyTalking's branch in it."""
 
-    def __init__(self, golden, plain_wan, synthetic):
+    def __init__(self, golden_part, plain_wan, synthetic):
         from safetensors.torch import load_file
 
-        folder = folder_of(golden, "fantasy_talking")
+        folder = golden_part("fantasy_talking", "keys.json").parent
         self.config = json.loads((folder / "tiny_config.json").read_text())
         self.d, self.synthetic = self.config["dit_config"], synthetic
         keys = json.loads((folder / "keys.json").read_text())
@@ -159,8 +152,8 @@ class Talking:
 
 
 @pytest.fixture(scope="module")
-def talking(golden, plain_wan, synthetic):
-    return Talking(golden, plain_wan, synthetic)
+def talking(golden_part, plain_wan, synthetic):
+    return Talking(golden_part, plain_wan, synthetic)
 
 
 @pytest.mark.parametrize(

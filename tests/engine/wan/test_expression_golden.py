@@ -22,11 +22,8 @@ NAMES = {"head": "headpose", "eyes": "eye", "emotion": "emo", "mouth": "mouth"}
 
 
 @pytest.fixture(scope="module")
-def folder(golden):
-    folder = golden / "fantasy_portrait" / "pd_fgc"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: no reference of the expression encoder")
-    return folder
+def folder(golden_part):
+    return golden_part("fantasy_portrait", "pd_fgc")
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +85,10 @@ def test_pictures_are_independent_of_their_batch(encoder, case):
 
 
 @pytest.fixture(scope="module")
-def aligned(golden):
+def aligned(golden_part):
     from safetensors.numpy import load_file
 
-    folder = golden / "fantasy_portrait" / "face_align"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: no reference of the alignment")
+    folder = golden_part("fantasy_portrait", "face_align")
     sets = json.loads((folder / "meta.json").read_text())["sets"]
     # The reference's own fit is wrong for mirrored points, which no face has.
     use = [i for i, told in enumerate(sets) if told["reference_equals_least_squares"]]

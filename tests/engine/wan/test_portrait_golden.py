@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,14 +22,8 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def folder(golden):
-    def part(name: str):
-        path = golden / "fantasy_portrait" / name
-        if not path.is_dir():
-            pytest.skip(f"{path} is not there")
-        return path
-
-    return part
+def folder(golden_part):
+    return partial(golden_part, "fantasy_portrait")
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,8 @@ TOLERANCE = 2e-4
 
 
 @pytest.fixture(scope="module")
-def folder(golden):
-    path = golden / "fantasy_talking"
-    if not path.is_dir():
-        pytest.skip(f"{path} is not there")
-    return path
+def folder(golden_part):
+    return golden_part("fantasy_talking")
 
 
 @pytest.fixture(scope="module")

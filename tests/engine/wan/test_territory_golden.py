@@ -15,12 +15,10 @@ pytestmark = pytest.mark.golden
 
 
 @pytest.fixture(scope="module")
-def reference(golden):
+def reference(golden_part):
     from safetensors.numpy import load_file
 
-    folder = golden / "fantasy_portrait" / "multi_face"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
+    folder = golden_part("fantasy_portrait", "multi_face")
     return load_file(folder / "io.safetensors"), json.loads((folder / "meta.json").read_text())
 
 

@@ -29,10 +29,9 @@ ROUNDING = {"float32": 0.0, "float16": 0.25, "bfloat16": 2.0}  # of values up to
 @pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("type_", ROUNDING)
-def test_goldens_through_the_hosts_own_sampling(inside, golden, type_):
+def test_goldens_through_the_hosts_own_sampling(inside, golden, golden_part, type_):
     """In half precision, as on GPUs, it is the same video but for rounding."""
-    if not (golden / "hallo" / "tiny").is_dir():
-        pytest.skip(f"no {golden / 'hallo' / 'tiny'}")
+    golden_part("hallo", "tiny")
     off = inside("hallo_golden.py", golden, ROOT / "tests" / "synthetic.py", type_)
     assert off.pop("clip0.latents by KSampler") < BY_EULER + ROUNDING[type_]
     off.pop("clip1.video", None)
