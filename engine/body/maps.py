@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ class BodyMaps:
     """The maps of one frame, uint8, black where there is no body.
 
     Attributes:
-        depth: ``[H, W]``, 255 at the frame's nearest pixel of the body, 0 at the farthest: each frame for itself, as
+        depth: ``[H, W]``, 255 at the frame's nearest pixel of any body, 0 at the farthest: each frame for itself, as
             Champ was trained.
         normal: ``[H, W, 3]``, x right, y up, z towards the viewer, -1..1 as 0..255.
         semantic_map: ``[H, W, 3]``, a colour for each of 24 parts.
@@ -44,7 +44,7 @@ class BodyMaps:
 
 
 def body_maps(
-    motion: BodyMotion,
+    motion: BodyMotion | Sequence[BodyMotion],
     body: Smpl,
     *,
     device: torch.device | str = "cpu",
@@ -53,21 +53,32 @@ def body_maps(
     """The guidance maps of a motion, frame by frame.
 
     Args:
-        motion: With a camera, whose size the maps have (``place`` gives it one for a picture).
+        motion: With a camera, whose size the maps have (``place`` gives it one for a picture). Of several as many frames
+            each, seen by the same camera: the nearer body hides what is behind it.
         body: Who moves; its 24 joints are SMPL's.
         device: Where to compute; on CUDA with Triton.
 
     Raises:
-        TroupeError: if the motion has no camera, or another number of joints than the body.
+        TroupeError: if a motion has no camera, or another number of joints than the body, or several do not belong
+            together.
     """
-    camera = check(motion, body)
+    motions = [motion] if isinstance(motion, BodyMotion) else list(motion)
+    cameras, frames = [check(m, body) for m in motions], len(motions[0])
+    if any(camera != cameras[0] for camera in cameras) or any(len(m) != frames for m in motions):
+        raise TroupeError(
+            "The body motions do not belong together",
+            ", ".join(
+                f"{len(m)} frames of {c.width} x {c.height} at {c.focal:g} px"
+                for m, c in zip(motions, cameras, strict=True)
+            ),
+            "Place them on the same picture, as long as each other",
+        )
     body = body.to(device, torch.float32)
-    for start in range(0, len(motion), TOGETHER):
-        part = motion[start : start + TOGETHER]
-        for maps in _maps(part, body, camera):
+    for start in range(0, frames, TOGETHER):
+        for maps in _maps([m[start : start + TOGETHER] for m in motions], body, cameras[0]):
             yield maps
             start += 1
-            report(progress, start, len(motion))
+            report(progress, start, frames)
 
 
 def check(motion: BodyMotion, body: Smpl) -> Camera:
@@ -91,28 +102,34 @@ def check(motion: BodyMotion, body: Smpl) -> Camera:
 
 
 @torch.inference_mode()
-def _maps(motion: BodyMotion, body: Smpl, camera: Camera) -> list[BodyMaps]:
+def _maps(motions: list[BodyMotion], body: Smpl, camera: Camera) -> list[BodyMaps]:
     device = body.template.device
-    rotations, position, betas = (
-        torch.tensor(x, device=device) for x in (motion.rotations, motion.position, motion.betas)
-    )
-    posed = body.pose(rotations, betas)
-    light = part_light(body.labels)
-    points = camera.project(posed.vertices + position[:, None])
-    joints = camera.project(posed.joints + position[:, None])
+    shapes, points, joints = [], [], []
+    for motion in motions:
+        rotations, position, betas = (
+            torch.tensor(x, device=device) for x in (motion.rotations, motion.position, motion.betas)
+        )
+        posed = body.pose(rotations, betas)
+        shapes.append(posed.vertices)
+        points.append(camera.project(posed.vertices + position[:, None]))
+        joints.append(camera.project(posed.joints + position[:, None]))
+    # All bodies are one mesh, of which the rasteriser sees what is nearest.
+    count = len(motions)
+    faces = torch.cat([body.faces + k * len(body.template) for k in range(count)])
+    shape, mesh, skeletons = torch.cat(shapes, 1), torch.cat(points, 1), torch.stack(joints, 1)
+    light = part_light(body.labels).repeat(1, count)
     out = []
-    for n in range(len(points)):
-        seen = rasterize(points[n : n + 1], body.faces, camera.height, camera.width)
+    for n in range(len(mesh)):
+        seen = rasterize(mesh[n : n + 1], faces, camera.height, camera.width)
         # Normals from vertices about the origin: far away float32 has fewer digits for edges.
-        looks = torch.cat([vertex_normals(posed.vertices[n], body.faces), light])
-        out.append(_frame(seen, points[n], joints[n], looks, body, camera))
+        looks = torch.cat([vertex_normals(shape[n], faces), light])
+        own = [_openpose(seen, p[n], j, body, camera) for p, j in zip(points, skeletons[n], strict=True)]
+        out.append(_frame(seen, seen.blend(looks, faces), np.stack(own), camera))
     return out
 
 
-def _frame(
-    seen: Fragments, points: Tensor, joints: Tensor, looks: Tensor, body: Smpl, camera: Camera
-) -> BodyMaps:
-    """The maps of one frame; ``looks [6, V]`` are the vertices' normals and the light of their parts."""
+def _frame(seen: Fragments, looks: Tensor, skeletons: np.ndarray, camera: Camera) -> BodyMaps:
+    """The maps of one frame; ``looks [6, P]`` are normals and the light of parts at the pixels seen."""
     size = camera.height * camera.width
 
     def spread(values: Tensor) -> np.ndarray:
@@ -120,16 +137,20 @@ def _frame(
         whole[seen.pixel] = values
         return whole.view(camera.height, camera.width, *values.shape[1:]).cpu().numpy()
 
-    face = _face(seen, points, body, camera)
-    blended = seen.blend(looks, body.faces)
-    joints = joints.double().cpu().numpy()
-    skeleton = openpose_points(np.where(joints[:, 2:] > 0, joints[:, :2], np.nan), face)
     return BodyMaps(
         spread(depth_map(seen)),
-        spread(normal_map(seen, blended[:3])),
-        spread(semantic_map(blended[3:])),
-        draw_skeleton(skeleton, camera.height, camera.width),
+        spread(normal_map(seen, looks[:3])),
+        spread(semantic_map(looks[3:])),
+        draw_skeleton(skeletons, camera.height, camera.width),
         spread(torch.full_like(seen.face, 255, dtype=torch.uint8)),
+    )
+
+
+def _openpose(seen: Fragments, points: Tensor, joints: Tensor, body: Smpl, camera: Camera) -> np.ndarray:
+    """A body's 18 points in pixels, those of its face only where they are seen."""
+    joints = joints.double().cpu().numpy()
+    return openpose_points(
+        np.where(joints[:, 2:] > 0, joints[:, :2], np.nan), _face(seen, points, body, camera)
     )
 
 

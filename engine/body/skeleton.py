@@ -1,7 +1,9 @@
 """Skeletons as OpenPose and DWPose draw them: 18 joints, 17 limbs, a colour for each.
 
 The table of joints, limbs and colours is that of OpenPose's 18-point body (Cao et al. 2019) in the drawing that
-ControlNet introduced and DWPose kept: filled ellipses 8 pixels thick at 60 % brightness, and dots 9 pixels wide.
+ControlNet introduced and DWPose kept (``draw_bodypose`` in ``annotator/dwpose/util.py`` of IDEA-Research/DWPose, which
+Champ's ``generate_dwpose.py`` runs at the maps' own size): filled ellipses 8 pixels thick at 60 % brightness, then dots
+9 pixels wide. What DWPose adds for hands and face SMPL has no points for.
 """
 
 from __future__ import annotations
@@ -49,20 +51,22 @@ def openpose_points(joints: np.ndarray, face: np.ndarray | None) -> np.ndarray:
 
 
 def draw_skeleton(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A skeleton of ``points [18, 2]`` (pixels, NaN for none) on black: uint8 ``[H, W, 3]`` RGB."""
+    """The skeleton of ``points [18, 2]``, or those of ``[B, 18, 2]`` (pixels, NaN for none), on black: uint8
+    ``[H, W, 3]`` RGB."""
     import cv2
 
     canvas = np.zeros((height, width, 3), np.uint8)
-    there = (np.abs(points) <= _FAR).all(1)
+    points = points.reshape(-1, POINTS, 2)
+    there = (np.abs(points) <= _FAR).all(-1)
     for (a, b), colour in zip(LIMBS, COLOURS):
-        if not (there[a] and there[b]):
-            continue
-        (x, y), way = (points[a] + points[b]) / 2, points[a] - points[b]
-        angle = int(math.degrees(math.atan2(way[1], way[0])))
-        size = (int(np.hypot(*way) / 2), _THICK)
-        outline = cv2.ellipse2Poly((int(x), int(y)), size, angle, 0, 360, 1)
-        cv2.fillConvexPoly(canvas, outline, colour)
+        for own in points[there[:, a] & there[:, b]]:
+            (x, y), way = (own[a] + own[b]) / 2, own[a] - own[b]
+            angle = int(math.degrees(math.atan2(way[1], way[0])))
+            size = (int(np.hypot(*way) / 2), _THICK)
+            outline = cv2.ellipse2Poly((int(x), int(y)), size, angle, 0, 360, 1)
+            cv2.fillConvexPoly(canvas, outline, colour)
     canvas = (canvas * _DIM).astype(np.uint8)
-    for point, colour in zip(points[there], np.array(COLOURS)[there].tolist(), strict=True):
-        cv2.circle(canvas, (int(point[0]), int(point[1])), _DOT, colour, thickness=-1)
+    for k, colour in enumerate(COLOURS):
+        for x, y in points[there[:, k], k]:
+            cv2.circle(canvas, (int(x), int(y)), _DOT, colour, thickness=-1)
     return canvas

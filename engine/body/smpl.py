@@ -21,7 +21,8 @@ JOINTS = (
 )  # fmt: skip
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 SMPL_VERTICES = 6890
-# Vertices of the published mesh: nose, right eye, left eye, right ear, left ear.
+# Vertices of the published mesh: nose, right eye, left eye, right ear, left ear (``smplx/vertex_ids.py`` of
+# vchoutas/smplx, the "smplh" mesh, which is SMPL's).
 SMPL_FACE_POINTS = (332, 6260, 2800, 4071, 583)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from troupe.engine.body.place import place
 from troupe.engine.body.rotations import matrices_from_vectors
 from troupe.engine.body.shade import palette, part_light, semantic_map, vertex_normals
 from troupe.engine.body.skeleton import COLOURS, LIMBS, draw_skeleton, openpose_points
+from troupe.engine.body.smpl_files import load_body
 from troupe.engine.errors import TroupeError
 from troupe.kernels.rasterize import NEAR, rasterize
 
@@ -161,6 +163,98 @@ def test_drawing():
     points[2] = [1e9, -1e9]  # far outside: no limb, no crash
     assert draw_skeleton(points, 60, 80).any(-1).sum() < 100
     assert not draw_skeleton(np.full((18, 2), np.nan), 60, 80).any()
+
+
+# The drawing of DWPose: which points a limb joins, in the order of the colours.
+NAMES = (
+    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle l_hip l_knee l_ankle r_eye l_eye"
+    " r_ear l_ear"
+).split()
+JOINED = (
+    "neck-r_shoulder neck-l_shoulder r_shoulder-r_elbow r_elbow-r_wrist l_shoulder-l_elbow l_elbow-l_wrist neck-r_hip"
+    " r_hip-r_knee r_knee-r_ankle neck-l_hip l_hip-l_knee l_knee-l_ankle neck-nose nose-r_eye r_eye-r_ear nose-l_eye"
+    " l_eye-l_ear"
+).split()
+
+
+def test_limbs_and_colours_are_dwposes():
+    assert [f"{NAMES[a]}-{NAMES[b]}" for a, b in LIMBS] == JOINED
+    # Once around the wheel of colours.
+    wheel = [tuple(round(c * 255) for c in colorsys.hsv_to_rgb(k / 18, 1, 1)) for k in range(18)]
+    assert list(COLOURS) == wheel
+
+
+@pytest.mark.parametrize("limb", range(17))
+def test_limbs_are_nine_pixels_thick_and_dots_too(limb):
+    a, b = LIMBS[limb]
+    points = np.full((18, 2), np.nan)
+    points[a], points[b] = [20.7, 30.2], [90.4, 30.9]  # pixels are cut, not rounded
+    canvas = draw_skeleton(points, 60, 120)
+    middle = canvas[:, 55]
+    assert np.flatnonzero(middle.any(1)).tolist() == list(range(26, 35))
+    assert (middle[26:35] == [int(c * 0.6) for c in COLOURS[limb]]).all()
+    for point, x in ((a, 20), (b, 90)):
+        dot = (canvas == COLOURS[point]).all(-1)
+        rows, columns = (np.flatnonzero(dot.any(axis)) for axis in (1, 0))
+        assert rows.tolist() == list(range(26, 35)) and columns.tolist() == list(range(x - 4, x + 5))
+
+
+def test_the_face_of_smpl_is_at_its_vertices(files, tmp_path):
+    """Nose, eyes and ears of the published mesh, by the numbers that smplx gives."""
+    arrays = files.smpl_arrays(6890)
+    arrays["f"][:] = 0  # nothing to hide them
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **arrays)
+    body = load_body(tmp_path / "SMPL_NEUTRAL.npz")
+    motion = standing()
+    motion = replace(motion, position=[[0, 0, 4.0 * motion.camera.focal / HEIGHT]])
+    maps = next(body_maps(motion, body))
+    posed = body.pose(*(torch.tensor(x) for x in (motion.rotations, motion.betas, motion.position)))
+    pixels = motion.camera.project(posed.vertices)[0, :, :2].numpy()
+    wanted = np.full((18, 2), np.nan)
+    for point, vertex in {"nose": 332, "r_eye": 6260, "l_eye": 2800, "r_ear": 4071, "l_ear": 583}.items():
+        wanted[NAMES.index(point)] = pixels[vertex]
+    assert ((wanted > 0) & (wanted < [WIDTH, HEIGHT])).all(1).sum() >= 4
+    joints = motion.camera.project(posed.joints)[0, :, :2].numpy()
+    face = wanted[[0, 14, 15, 16, 17]]
+    assert np.array_equal(maps.dwpose, draw_skeleton(openpose_points(joints, face), HEIGHT, WIDTH))
+
+
+def test_of_several_bodies_the_nearer_hides_the_others():
+    """One stands behind and aside; the maps of both are those of each where it is seen."""
+    front, back = standing(0.2), standing(-0.3)
+    depth = float(front.position[0, 2])
+    back = replace(back, position=back.position + [0.25, 0, 0.05 * depth])
+    both, near, far = (next(body_maps(m, BODY)) for m in ([front, back], front, back))
+    swapped = next(body_maps([back, front], BODY))
+    inside, behind = near.mask > 0, (far.mask > 0) & (near.mask == 0)
+    hidden = (far.mask > 0) & inside
+    assert hidden.sum() > 200 and behind.sum() > 200
+    assert np.array_equal(both.mask, near.mask | far.mask)
+    for name in ("normal", "semantic_map"):
+        mine, whole = getattr(both, name).astype(int), getattr(swapped, name)
+        assert np.abs(mine - getattr(near, name))[inside].max() <= 1, name
+        assert np.abs(mine - getattr(far, name))[behind].max() <= 1, name
+        assert np.abs(mine - whole).max() <= 1
+    # Depth is of both together: all of the nearer is nearer.
+    assert both.depth[inside].min() > both.depth[behind].max() + 50
+    # Both skeletons are drawn, but for the part of the face that the nearer hides.
+    dots = {
+        k: (both.dwpose == COLOURS[k]).all(-1).sum() / (near.dwpose == COLOURS[k]).all(-1).sum()
+        for k in (4, 10)
+    }
+    assert all(d > 1.5 for d in dots.values()), dots
+    covered = replace(back, position=front.position + [0, 0, 0.05 * depth])
+    alone, together = next(body_maps(covered, BODY)), next(body_maps([front, covered], BODY))
+    assert drawn(alone, 0) is not None
+    one_nose = (near.dwpose == COLOURS[0]).all(-1).sum()
+    assert (together.dwpose == COLOURS[0]).all(-1).sum() <= one_nose
+
+
+def test_bodies_that_do_not_belong_together():
+    motion = standing(frames=2)
+    for other in (motion[:1], replace(motion, camera=Camera(1000, WIDTH, HEIGHT))):
+        with pytest.raises(TroupeError, match="do not belong together.*2 frames"):
+            next(body_maps([motion, other], BODY))
 
 
 def test_many_frames_are_the_frames_alone(monkeypatch):
