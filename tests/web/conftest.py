@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 LIB = Path(__file__).resolve().parents[2] / "web" / "lib"
 MODULES = {
@@ -52,15 +58,9 @@ class Node:
         return answer.get("out")
 
 
-@pytest.fixture(scope="module")
-def js(tmp_path_factory):
-    """Calls a function body of ``m`` (the modules by name) and ``a`` (its argument)."""
-    if shutil.which("node"):
-        node = Node(tmp_path_factory.mktemp("modules"))
-        yield node
-        node.process.stdin.close()
-        node.process.wait(10)
-        return
+@contextmanager
+def modules_page() -> Iterator[Page]:
+    """An empty page in headless Chromium that can import the modules of ``web/lib`` as ``/name.js``."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="neither Node.js nor Playwright is installed"
     )
@@ -72,14 +72,27 @@ def js(tmp_path_factory):
 
         def serve(route):
             path = LIB / route.request.url.rsplit("/", 1)[1]
-            kind = "text/javascript" if path.suffix == ".js" else "text/html"
-            route.fulfill(
-                body=path.read_text() if path.suffix == ".js" else "<html></html>", content_type=kind
+            text, kind = (
+                (path.read_text(), "text/javascript") if path.suffix else ("<html></html>", "text/html")
             )
+            route.fulfill(body=text, content_type=kind)
 
         page.route("http://troupe.test/**", serve)
         page.goto("http://troupe.test/page")
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def js(tmp_path_factory):
+    """Calls a function body of ``m`` (the modules by name) and ``a`` (its argument)."""
+    if shutil.which("node"):
+        node = Node(tmp_path_factory.mktemp("modules"))
+        yield node
+        node.process.stdin.close()
+        node.process.wait(10)
+        return
+    with modules_page() as page:
         pairs = ", ".join(f'{k}: await import("/{v}")' for k, v in MODULES.items())
         page.evaluate(f"async () => {{ window.m = {{{pairs}}}; }}")
         yield lambda body, argument: page.evaluate(f"a => {{ {body} }}", argument)
-        browser.close()

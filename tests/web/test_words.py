@@ -9,13 +9,12 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-WEB = Path(__file__).resolve().parents[2] / "web"
-LIB = WEB / "lib"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from .conftest import LIB, modules_page
+
+WEB = LIB.parent
 SCRIPTS = {"ko": "[\uac00-\ud7a3]", "zh": "[\u4e00-\u9fff]"}
 SPOKEN = re.compile(r"\bsay\(\s*(\"(?:[^\"\\]|\\.)*\")")
 BODY = """
@@ -53,27 +52,8 @@ def told(tmp_path_factory) -> dict:
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="neither Node.js nor Playwright is installed"
-    )
-    if not CHROMIUM:
-        pytest.skip("neither Node.js nor chromium was found")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-
-        def serve(route):
-            path = LIB / route.request.url.rsplit("/", 1)[1]
-            text, kind = (
-                (path.read_text(), "text/javascript") if path.suffix else ("<html></html>", "text/html")
-            )
-            route.fulfill(body=text, content_type=kind)
-
-        page.route("http://troupe.test/**", serve)
-        page.goto("http://troupe.test/page")
-        answer = page.evaluate(f"async () => {{ const load = (name) => import('/' + name); {BODY} }}")
-        browser.close()
-    return answer
+    with modules_page() as page:
+        return page.evaluate(f"async () => {{ const load = (name) => import('/' + name); {BODY} }}")
 
 
 def spoken() -> set[str]:
