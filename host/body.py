@@ -130,40 +130,40 @@ class Setting:
     height: int = 0
 
 
-def body_of(drive: BodyMotion | Cast, face: int) -> tuple[BodyMotion, int]:
-    """The body motion of a cast (or one by itself), and the face of who plays it.
+def bodies_of(drive: BodyMotion | Cast, face: int) -> list[tuple[BodyMotion, int]]:
+    """The body motions of a cast, each with the face of who plays it; or one by itself, of the face given.
 
     Raises:
-        TroupeError: if nobody's or several bodies move.
+        TroupeError: if nobody's body moves.
     """
     if isinstance(drive, BodyMotion):
-        return drive, face
-    roles = [role for role in drive if isinstance(role.drive, BodyMotion) and role.strength > 0]
-    if len(roles) != 1:
-        faces = ", ".join(str(role.face) for role in roles)
+        return [(drive, face)]
+    found = [
+        (role.drive, role.face) for role in drive if isinstance(role.drive, BodyMotion) and role.strength > 0
+    ]
+    if not found:
         raise TroupeError(
-            "The cast does not say which body moves" if roles else "Nobody's body moves",
-            f"faces {faces} have body motions, maps are of one"
-            if roles
-            else "no role is driven by a body motion",
-            "Use a cast of one person, or connect the body motion itself"
-            if roles
-            else "Connect Load Body Motion to a role's drive, or to 'motion'",
+            "Nobody's body moves",
+            "no role is driven by a body motion",
+            "Connect Load Body Motion to a role's drive, or to 'motion'",
         )
-    return roles[0].drive, roles[0].face
+    return found
 
 
 def placed(
-    motion: BodyMotion,
+    players: list[tuple[BodyMotion, int]],
     body: Smpl,
     setting: Setting,
     picture: tuple[int, int] | None,
     faces: Faces | None,
     reference: BodyMotion | None,
-) -> tuple[BodyMotion, str]:
-    """The motion on the picture, at the size and rate that are wanted, and how it was placed.
+) -> tuple[list[BodyMotion], str]:
+    """The motions on the picture, at the size and rate that are wanted, and how they were placed.
+
+    All last as long as the longest; who is done earlier stays so.
 
     Args:
+        players: Motions, each with the face that is placed by it.
         picture: Its width and height.
         faces: Of the picture.
         reference: The picture's body, of which shape and place are taken (parametric shape alignment).
@@ -171,25 +171,46 @@ def placed(
     from ..engine.body.place import place
     from ..engine.body.smooth import smooth_motion
 
-    width, height = _size(motion, setting, picture, reference)
+    first = players[0][0]
+    width, height = _size(first, setting, picture, reference)
     shape = None if reference is None else reference.betas[0]
-    motion = smooth_motion(motion, setting.smooth).with_shape(shape)
-    motion = motion.resample(setting.fps or motion.fps)
-    motion = motion[: setting.length or None]
-    align = setting.align if setting.align != "auto" else _align(motion, body, faces, reference, picture)
-    at: BodyMotion | Face | str = align
+    fps = setting.fps or first.fps
+    motions = [smooth_motion(m, setting.smooth).with_shape(shape).resample(fps) for m, _ in players]
+    longest = max(map(len, motions))
+    motions = [m.resample(fps, longest)[: setting.length or None] for m in motions]
+    align = setting.align if setting.align != "auto" else _align(first, body, faces, reference, picture)
+    if len(players) > 1:
+        align = _align_several(align, setting.align, len(players))
+    spots: list[BodyMotion | Face | str] = [align] * len(players)
     if align == "reference":
-        at = _there(reference, "reference", "the picture's body from Load Body Motion")
+        spots = [_there(reference, "reference", "the picture's body from Load Body Motion")]
     elif align == "face":
         faces = _there(faces, "faces", "Detect Faces on the picture")
-        at = _face(faces, setting.face, width, height)
+        spots = [_face(faces, number, width, height) for _, number in players]
+    numbers = ", ".join(str(number) for _, number in players)
     how = {
         "reference": "where the picture's body stands",
-        "face": f"its eyes at those of face {setting.face}",
-        "clip": "where it stood in its own clip",
+        "face": f"eyes at those of face {numbers}",
+        "clip": "as in the clip",
         "whole": "seen whole through all of the motion",
     }
-    return place(motion, body, width, height, at, travel=setting.travel), how[align]
+    return [
+        place(motion, body, width, height, at, travel=setting.travel)
+        for motion, at in zip(motions, spots, strict=True)
+    ], how[align]
+
+
+def _align_several(align: str, wanted: str, count: int) -> str:
+    """How several bodies can be placed: each by its own face, or as the clip shows them together."""
+    if wanted == "auto" and align == "whole":
+        return "clip"
+    if align not in ("face", "clip"):
+        raise TroupeError(
+            f"{count} bodies cannot be placed by '{align}'",
+            "it is a place for one",
+            "Connect 'faces' and set 'align' to face, or to clip if all are of one clip",
+        )
+    return align
 
 
 @dataclass(eq=False)
@@ -251,7 +272,9 @@ def compute_device() -> torch.device:
     return device if device.type == "cuda" else torch.device("cpu")
 
 
-def render(motion: BodyMotion, body: Smpl, room: MapRoom, each: Callable[[int, BodyMaps], None]) -> None:
+def render(
+    motions: list[BodyMotion], body: Smpl, room: MapRoom, each: Callable[[int, BodyMaps], None]
+) -> None:
     """Fill the room; ``each`` sees the maps of every frame.
 
     Raises:
@@ -261,7 +284,7 @@ def render(motion: BodyMotion, body: Smpl, room: MapRoom, each: Callable[[int, B
     from .memory import enough_memory
 
     with enough_memory(f"maps of {room.width} x {room.height} were to be made", "Choose a smaller size"):
-        for t, maps in enumerate(body_maps(motion, body, device=compute_device())):
+        for t, maps in enumerate(body_maps(motions, body, device=compute_device())):
             room.put(t, maps)
             each(t, maps)
 

@@ -162,7 +162,7 @@ class BodyMaps(io.ComfyNode):
                 io.MultiType.Input(
                     "motion",
                     types=[sockets.Body, sockets.Cast],
-                    tooltip="From Load Body Motion or Body Move, or a cast in which one role is driven by a body motion.",
+                    tooltip="From Load Body Motion or Body Move, or a cast whose roles are driven by body motions.",
                 ),
                 io.Combo.Input(
                     "align",
@@ -280,10 +280,11 @@ class BodyMaps(io.ComfyNode):
         if image is not None:
             check_image(image, "image")
         model = body_model or stand_in()
-        motion, face = host.body_of(motion, face)
+        players = host.bodies_of(motion, face)
         setting = host.Setting(align, face, travel, smooth, fps, length, width, height)
         own = None if image is None else (image.shape[2], image.shape[1])
-        motion, where = host.placed(motion, model, setting, own, faces, reference)
+        motions, where = host.placed(players, model, setting, own, faces, reference)
+        motion = motions[0]
         width, height, count = motion.camera.width, motion.camera.height, len(motion)
         room = host.MapRoom(count, height, width)
         picture = None if image is None else to_uint8(scale_and_crop(image[:1], width, height))[0]
@@ -297,8 +298,9 @@ class BodyMaps(io.ComfyNode):
                     progress.show(frame)
                 progress(t + 1, count)
 
-            host.render(motion, model, room, show)
-        report = f"{count} frames at {motion.fps:g} fps, {width} x {height}, {model.name}: {where}"
+            host.render(motions, model, room, show)
+        who = model.name if len(motions) == 1 else f"{len(motions)} times {model.name}"
+        report = f"{count} frames at {motion.fps:g} fps, {width} x {height}, {who}: {where}"
         logging.info("Troupe: %s", report)
         return io.NodeOutput(
             *room.images.values(), room.mask, motion.fps, report, ui={"troupe_video": [small.ui()]}

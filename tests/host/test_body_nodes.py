@@ -169,7 +169,42 @@ def test_casts_that_say_nothing_of_a_body(comfy, champ_models, wan_graph, job):
     graph["role"]["inputs"]["drive"] = ["move", 0]
     graph["second"] = node("TroupeAssignRole", drive=["move", 0], **{**ROLE, "face": 2}, cast=["role", 0])
     graph["maps"]["inputs"]["motion"] = ["second", 0]
-    wan_graph.assert_refused(comfy, graph, "maps", "1, 2", "maps are of one")
+    wan_graph.assert_refused(comfy, graph, "maps", "2 bodies", "whole", "a place for one")
+    graph["maps"]["inputs"]["align"] = "auto"
+    wan_graph.assert_refused(comfy, graph, "maps", "no camera")
+
+
+def test_a_cast_of_two_bodies_stands_as_in_their_clip(comfy, saved, job):
+    """Two persons of one clip: each where it was, the maps of both together, as long as the longer."""
+    from dataclasses import replace
+
+    from troupe.engine.body.camera import Camera
+    from troupe.engine.body.files import save_body_motion
+    from troupe.engine.body.moves import body_move
+
+    graph = job(align="auto", width=0, height=0)
+    for name, (x, seconds) in {"left": (-0.5, 0.12), "right": (0.5, 0.2)}.items():
+        moving = body_move("sway", seconds, 25.0)
+        stands = np.tile([x, 0, 50.0], (len(moving), 1))
+        moving = replace(moving, position=stands, camera=Camera.far(64, 64))
+        save_body_motion(moving, comfy.base / "input" / f"{name}.npz")
+        graph[name] = node("TroupeLoadBodyMotion", file=f"{name}.npz", **FILE)
+    graph["one"] = node("TroupeAssignRole", drive=["left", 0], **ROLE)
+    graph["two"] = node("TroupeAssignRole", drive=["right", 0], **{**ROLE, "face": 2}, cast=["one", 0])
+    inside = {}
+    for name in ("left", "right", "two"):
+        graph["maps"]["inputs"]["motion"] = [name, 0]
+        inside[name] = saved(graph)["semantic"].max(-1) > 0
+    assert len(inside["left"]) == 3 and len(inside["two"]) == len(inside["right"]) == 5
+    assert (inside["two"][:3] == (inside["left"] | inside["right"][:3])).all()
+    columns = inside["two"][4].any(0)
+    assert columns[:28].any() and columns[36:].any(), "who is done does not stay"
+
+
+def test_a_person_who_is_not_in_the_file(comfy, champ_models, wan_graph, job):
+    amass(comfy.base / "input" / "alone.npz")
+    graph = job(node("TroupeLoadBodyMotion", file="alone.npz", **{**FILE, "person": 3}))
+    wan_graph.assert_refused(comfy, graph, "move", "does not show person 3", "shows 1 person")
 
 
 def test_renderers_that_cannot_play_a_body_say_so(comfy, champ_models, wan_graph, job):
