@@ -8,6 +8,7 @@ from ..engine.video.blend import BLENDS, EDGES, MAX_FEATHER
 from ..engine.video.crops import BORDERS, MAX_MARGIN, MAX_SIZE, MIN_SIZE
 from ..engine.video.match import MATCHES
 from . import sockets
+from .reports import reports
 from .sockets import ADVANCED
 
 
@@ -66,11 +67,13 @@ def mask_input() -> io.Mask.Input:
     )
 
 
-def put_together(placed, frames: int, height: int, width: int, notes: list[str], progress) -> io.NodeOutput:
-    """An IMAGE, a MASK and a report of frames that come one by one."""
+def put_together(placed, frames: int, height: int, width: int, notes: list[str]) -> io.NodeOutput:
+    """An IMAGE, a MASK and a report of frames that come one by one.
+
+    No picture is shown meanwhile: the editor would keep the last one below the node, where nobody looks for the result.
+    """
     import torch
 
-    from ..host.clips import preview_of
     from ..host.tensors import check_memory, empty_frames, put_frame
 
     check_memory(2 * frames, height, width)
@@ -79,8 +82,6 @@ def put_together(placed, frames: int, height: int, width: int, notes: list[str],
     for t, (frame, mask) in enumerate(placed):
         put_frame(room, t, frame)
         cover[t] = torch.from_numpy(mask)
-        if progress.due():
-            progress.show(preview_of(frame.clip(0, 1)))
     text = "\n".join(notes) or f"{frames} frame(s), each with its own result"
     return io.NodeOutput(out, cover, text, ui=ui.PreviewText(text))
 
@@ -217,6 +218,7 @@ class PlaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
+            **reports(),
         )
 
     @classmethod
@@ -230,7 +232,7 @@ class PlaceFaces(io.ComfyNode):
 
         check_image(image, "image")
         check_image(results, "results")
-        notes, progress = [], NodeProgress()
+        notes: list[str] = []
         how = Blend(edge, feather, colour_match, blend)
         placed = place_faces(
             Pictures(image),
@@ -240,10 +242,10 @@ class PlaceFaces(io.ComfyNode):
             fps=fps or None,
             mask=None if mask is None else mask.cpu().numpy(),
             notes=notes,
-            progress=progress,
+            progress=NodeProgress(),
         )
         frames = len(image) if len(image) > 1 else max(1, len(results) // len(where.windows))
-        return put_together(placed, frames, *image.shape[1:3], notes, progress)
+        return put_together(placed, frames, *image.shape[1:3], notes)
 
 
 class ReplaceFaces(io.ComfyNode):
@@ -284,6 +286,7 @@ class ReplaceFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask"),
                 io.String.Output(display_name="report"),
             ],
+            **reports(),
         )
 
     @classmethod
@@ -299,7 +302,7 @@ class ReplaceFaces(io.ComfyNode):
         check_image(image, "image")
         check_image(edited, "edited")
         same_frames(image, faces)
-        notes, progress = [], NodeProgress()
+        notes: list[str] = []
         placed = replace_faces(
             Pictures(image),
             Pictures(edited),
@@ -308,7 +311,7 @@ class ReplaceFaces(io.ComfyNode):
             fps=fps or None,
             mask=None if mask is None else mask.cpu().numpy(),
             notes=notes,
-            progress=progress,
+            progress=NodeProgress(),
         )
         frames = len(image) if len(image) > 1 else len(edited)
-        return put_together(placed, frames, *image.shape[1:3], notes, progress)
+        return put_together(placed, frames, *image.shape[1:3], notes)

@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..engine.video.joins import CURVES
 from . import sockets
+from .reports import reports
 
 
 class CrossfadeClips(io.ComfyNode):
@@ -112,6 +113,7 @@ class JoinWindows(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image"), io.String.Output(display_name="report")],
+            **reports(),
         )
 
     @classmethod

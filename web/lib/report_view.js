@@ -32,7 +32,8 @@ const WELL = /^in step/i;
 const ABOUT = /^([\p{L}][\p{L} ]{0,24}): (?=\S)/u;
 const FIGURE = /^(\S.*?) {2,}(\S+)$/; // a row of a table
 const LOWEST = 30, HIGHEST = 300; // pixels
-const LINE = 17, LETTER = 6.3, BOX = 12; // about the size of a line and a letter, and what a box around it adds
+const LINE = 17, LETTER = 6.3, BOX = 12, CORNER = 4; // about the size of a line and a letter, what a box around it adds, and
+// the letters that the button takes from the first line
 
 const drawn = (path, colour) => svg("svg", { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" },
   svg("path", { d: path, fill: "none", stroke: colour, "stroke-width": 1.5, "stroke-linejoin": "round" }));
@@ -80,10 +81,10 @@ export class Report {
   height(width) {
     if (!this.text) return LOWEST;
     const letters = Math.max(20, (width - 45) / LETTER);
-    const rows = this.text.split("\n").map((line) => {
+    const rows = this.text.split("\n").map((line, index) => {
       if (FIGURE.test(line)) return LINE;
       const boxed = WARNING.test(line) || WELL.test(line);
-      const length = line.replace(WARNING, "").length;
+      const length = line.replace(WARNING, "").length + (index ? 0 : CORNER);
       return LINE * Math.max(1, Math.ceil(length / (boxed ? letters - 6 : letters))) + (boxed ? BOX : 0);
     });
     return Math.min(HIGHEST, Math.max(LOWEST, rows.reduce((sum, row) => sum + row, 14)));
