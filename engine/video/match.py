@@ -16,7 +16,7 @@ from .crops import smooth_in_time
 MATCHES = ("off", "ring", "face")
 _GAIN = (0.6, 1.6)  # most that contrast is changed
 _LEAST_SPREAD = 1.0  # Lab units under which there is no contrast to compare
-_NOTHING = 1e-3, 0.02  # gain and offset that no eye sees
+_NOTHING = 4e-3, 0.06  # gain and offset that rounding to 8 bits makes, and no eye sees
 
 
 @dataclass(frozen=True, eq=False)

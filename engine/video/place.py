@@ -235,6 +235,8 @@ def _placed(
     allowed: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One frame with everybody's result, and its mask."""
+    import cv2
+
     cover = np.zeros(frame.shape[:2], np.float32)
     out = frame
     order = sorted(range(len(crops.windows)), key=lambda p: crops.windows[p].at(min(t, crops.frames - 1))[2])
@@ -256,7 +258,7 @@ def _placed(
             added += covering(added) * (before - under)
         new = as_type(blended(under, added, mask, how.blend), frame.dtype)
         if frame.dtype != np.uint8:  # the picture may overshoot 0..1; outside the mask it stays as it is
-            np.copyto(new, under, where=(mask == 0)[..., None])
+            new = cv2.copyTo(under, (mask == 0).astype(np.uint8), new)
         out = out.copy() if out is frame else out
         out[y0:y1, x0:x1] = new
     return out, cover

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from troupe.engine.errors import TroupeError
@@ -49,6 +49,32 @@ def placed(frames, results, crops, *blend, **more):
     colour=st.sampled_from(MATCHES),
     feather=st.floats(0, 0.5),
     rounded=st.booleans(),
+)
+@example(  # rounding to 8 bits must not count as another colour
+    x=0.0,
+    y=0.0,
+    size=62.0,
+    margin=1.0,
+    out=226,
+    border="replicate",
+    edge="oval",
+    blend="feather",
+    colour="face",
+    feather=0.0,
+    rounded=True,
+)
+@example(  # two columns of the picture
+    x=-42.0,
+    y=90.0,
+    size=40.0,
+    margin=0.5,
+    out=64,
+    border="reflect",
+    edge="box",
+    blend="poisson",
+    colour="off",
+    feather=0.1,
+    rounded=True,
 )
 def test_an_untouched_crop_gives_the_frame(
     scenes, x, y, size, margin, out, border, edge, blend, colour, feather, rounded
