@@ -1,9 +1,10 @@
 """Makes the example workflows in ``example_workflows``: what the editor opens and what the API runs.
 
-    python tools/make_workflows.py SCHEMAS
+    python tools/make_workflows.py SCHEMAS NEWER
 
 SCHEMAS is what a server answers on ``/object_info``: its address, or a file. Take the oldest ComfyUI that is
-supported, with this pack installed: newer ones fill in what they have added. The same schemas give the same bytes.
+supported, with this pack installed: newer ones fill in what they have added. NEWER is the same of a newer one (0.23 or
+later), for core's nodes that the oldest lacks. The same schemas give the same bytes.
 ``tools/workflow_pictures.py`` makes the thumbnails.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import workflow_notes as notes
 import workflows_of_champ as champ
 import workflows_of_hallo as hallo
+import workflows_of_two as two
 import workflows_of_videos as videos
 import workflows_without_models as small
 from workflow_builder import Builder, Group, Node, Workflow, node, read_schemas, write
@@ -291,6 +293,7 @@ WORKFLOWS = (
     two_people,
     speech,
     *small.WORKFLOWS,
+    *two.WORKFLOWS,
     *videos.WORKFLOWS,
     *champ.WORKFLOWS,
     *hallo.WORKFLOWS,
@@ -302,7 +305,9 @@ def main() -> None:
     parser.add_argument(
         "schemas", help="address of a ComfyUI server, or a file with what /object_info answers"
     )
-    schemas = read_schemas(parser.parse_args().schemas)
+    parser.add_argument("newer", help="the same of a newer ComfyUI, for nodes that the first lacks")
+    given = parser.parse_args()
+    schemas = {**read_schemas(given.newer), **read_schemas(given.schemas)}
     for make in WORKFLOWS:
         workflow = make()
         builder = Builder(workflow, schemas)

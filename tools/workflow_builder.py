@@ -32,8 +32,6 @@ PREVIEWS = {
     "SaveVideo": 1.25,
     "TroupeWarpRender": 1.0,
     "TroupeHalloRender": 1.0,
-    "TroupePlaceFaces": 0.75,
-    "TroupeReplaceFaces": 1.0,
     "TroupeLook": 1.0,
 }
 # What nodes have grown by: with newer versions of the editor, and with what the pack draws in them.
@@ -265,12 +263,13 @@ class Builder:
         return max(w for w, _ in sizes), sum(h for _, h in sizes) + (len(sizes) - 1) * (TITLE + GAP)
 
     def api(self) -> dict:
-        """What ``/prompt`` takes."""
+        """What ``/prompt`` takes: without what is muted, or lies there to be wired."""
         out = {}
+        wired = {link[1] for link in self.links}
         for n in self.nodes:
-            if n.asleep:
-                continue
             schema = self.schema(n)
+            if n.asleep or (self.ids[n.key] not in wired and not schema.raw["output_node"]):
+                continue
             inputs = {name: schema.value(n, name) for name in schema.widgets}
             for name, source in n.inputs.items():
                 if isinstance(source, tuple):

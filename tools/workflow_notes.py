@@ -10,6 +10,7 @@ VISION = "clip_vision_h.safetensors"
 VAE = "wan_2.1_vae.safetensors"
 WAV2VEC = "wav2vec2-base-960h.safetensors"  # saved under this name by the user: its source calls it model.safetensors
 LANDMARKER = "face_landmarker.task"
+CORE_FACES = "mediapipe_face_fp32.safetensors"  # for core's own detector
 
 COMFY_ORG = "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/"
 KIJAI = "https://huggingface.co/Kijai/WanVideo_comfy/resolve/main/"
@@ -22,6 +23,7 @@ SOURCES = {
     VISION: ("clip_vision", COMFY_ORG + "clip_vision/"),
     VAE: ("vae", COMFY_ORG + "vae/"),
     LANDMARKER: ("mediapipe", MEDIAPIPE),
+    CORE_FACES: ("detection", "https://huggingface.co/Comfy-Org/mediapipe/resolve/main/detection/"),
 }
 
 
@@ -244,3 +246,25 @@ needs no GPU, no model and no files.
 
 **More or less of it:** *strength* in *Assign Role*.
 """
+
+TWO_DRIVES = """## Two people, two drives
+
+Each face plays its own part. Press **Run**: the result appears in *Save Video*.
+
+Faces are numbered from the left: *Detect Faces* shows who is who. Each *Assign Role* gives one of them a motion; chain as many as there are faces.
+
+**Write your own parts** in the two timelines, as in
+
+`happy 0.8 @0.5-2 ease_out; blink @1.2; nod @3`
+
+**Your own picture:** choose it in *Load Image*, then drag its IMAGE output onto *Detect Faces › image* and *Warp Render › image*.
+
+A part can also come from a preset, a clip or a file: any MOTION fits."""
+
+FACES_BY_CORE = """## Faces found by ComfyUI itself
+
+As *Two people, two drives*, but the faces are found by ComfyUI's own detector (0.23 and newer), so **no mediapipe package is needed**.
+
+Its model, `mediapipe_face_fp32.safetensors`, is offered for download when you open this workflow; it goes into `models/detection`. Then press **Run**.
+
+**Your own picture:** choose it in *Load Image*, then drag its IMAGE output onto the **image** input of *Detect Face Landmarks*, *Detect Faces* and *Warp Render*."""

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.host, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "example_workflows"
 MODELS = sorted(p.stem for p in FOLDER.glob("*.json") if p.stem.split("_")[0] in ("wan", "hallo", "champ"))
-NEEDS_A_DOWNLOAD = {"two_people_faces_by_core"}
-NAMES = sorted({p.stem for p in FOLDER.glob("*.json")} - set(MODELS) - NEEDS_A_DOWNLOAD)
+NEEDS_A_DOWNLOAD = ["two_people_faces_by_core"]
+NAMES = sorted({p.stem for p in FOLDER.glob("*.json")} - {*MODELS, *NEEDS_A_DOWNLOAD})
 WAIT = 60_000  # milliseconds, for a page on a busy machine
 SEND = "async () => (await app.graphToPrompt()).output"
 # A player for each node that makes a moving preview, a video in each Save Video.
@@ -133,12 +133,14 @@ def test_workflow_opens_runs_and_shows_what_it_made(comfy, editor, browsing, scr
     saved_and_loaded(editor, sent)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *NEEDS_A_DOWNLOAD])
 def test_workflow_with_models_opens_and_says_what_its_api_twin_says(
     comfy, editor, browsing, screenshots, name
 ):
     """Nobody has the models in a test: the workflow is opened and looked at; other tests run it with small ones."""
     ui, api = read(name)
+    if name in NEEDS_A_DOWNLOAD and "MediaPipeFaceLandmarker" not in comfy.json("/object_info"):
+        pytest.skip("this ComfyUI has no face detector of its own (it came with 0.23)")
     opened(editor, browsing, ui, False)
     sent = assert_sends(editor, api)
     look(editor, browsing, screenshots / f"{comfy.host.name}_{name}.png")

@@ -12,8 +12,6 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / "example_workflows"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.json"))
 SLOT, TITLE, MOST = 20, 30, 6  # pixels of the classic editor; crossings
-HANDMADE = {"two_people_two_drives", "two_people_faces_by_core"}
-MADE = [name for name in NAMES if name not in HANDMADE]
 FEW = [name for name in NAMES if not name.startswith("wan_")]  # nodes; those of Wan have thirty and more
 
 
@@ -82,7 +80,7 @@ def test_every_node_lies_in_one_group(name):
         assert len(inside) == (node["type"] != "MarkdownNote"), f"{node['type']} lies in {inside}"
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_wire_runs_behind_a_node_it_does_not_belong_to(name):
     flow = load(name)
     for link, points in wires(flow):
