@@ -22,7 +22,8 @@ _RIM = 0.04  # of the window's side in which a face's or head's mask ends before
 _UNMASKED = 0.02  # of the mask: under it the picture shows as it is
 _GRID = 96  # cells of the longer side on which the membrane is solved
 _COARSEST = 4  # cells of the longer side on which it is begun
-_SWEEPS, _DAMPING = 2, np.float32(0.8)  # of each grid's relaxation (weighted Jacobi)
+_ROUNDS, _SWEEPS = 2, 2  # from each grid to the coarsest and back; relaxations of a grid on either way
+_DAMPING = np.float32(0.8)  # of a relaxation (weighted Jacobi)
 
 
 def window_box(window: tuple[float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
@@ -208,7 +209,8 @@ def membrane(gap: np.ndarray, mask: np.ndarray) -> np.ndarray:
     field = pulls[-1].sum((0, 1), keepdims=True) / weights[-1].sum((0, 1), keepdims=True)
     for level in reversed(range(len(pulls))):
         field = cv2.resize(field, pulls[level].shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        field += _correction(_missing(field, pulls[level], weights[level]), weights[level:])
+        for _ in range(_ROUNDS):
+            field += _correction(_missing(field, pulls[level], weights[level]), weights[level:])
     return cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -217,8 +219,9 @@ def _correction(missing: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
     import cv2
 
     step = _DAMPING / (4 + weights[0])
-    field = step * missing
-    field += step * _missing(field, missing, weights[0])
+    field = step * missing  # the first relaxation, from nothing
+    for _ in range(_SWEEPS - 1):
+        field += step * _missing(field, missing, weights[0])
     if len(weights) > 1:
         coarse = _correction(_gathered(_missing(field, missing, weights[0])), weights[1:])
         field += cv2.resize(coarse, missing.shape[1::-1], interpolation=cv2.INTER_LINEAR)

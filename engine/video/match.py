@@ -40,10 +40,10 @@ class Tint:
         """float32 ``[H, W, 3]`` RGB in 0..1, corrected; the image itself if there is nothing to correct."""
         if self.is_nothing:
             return image
-        lab = to_lab(image)
-        lab *= self.gain
-        lab += self.middle * (1 - self.gain) + self.shift
-        return to_rgb(lab)
+        import cv2
+
+        offset = self.middle * (1 - self.gain) + self.shift
+        return to_rgb(cv2.transform(to_lab(image), np.column_stack([np.diag(self.gain), offset])))
 
 
 def to_lab(image: np.ndarray) -> np.ndarray:
