@@ -43,7 +43,6 @@ class Look(io.ComfyNode):
     @classmethod
     def execute(cls, image, look, strength) -> io.NodeOutput:
         from ..engine.video.looks import apply_look
-        from ..host.clips import preview_of
         from ..host.pictures import Pictures
         from ..host.progress import NodeProgress
         from ..host.tensors import check_image, empty_frames, put_frame
@@ -55,8 +54,6 @@ class Look(io.ComfyNode):
         out, room = empty_frames(*image.shape[:3])
         for t, frame in enumerate(Pictures(image)):
             put_frame(room, t, apply_look(frame, look, strength))
-            if progress.due():
-                progress.show(preview_of(out[t].numpy()))
             progress(t + 1, len(image))
         return io.NodeOutput(out)
 

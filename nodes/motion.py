@@ -11,6 +11,7 @@ from ..engine.motion.curves import CURVES
 from ..engine.motion.face_motion import FaceMotion, frame_count
 from ..engine.motion.presets import PRESETS
 from . import sockets
+from .reports import reports
 from .sockets import ADVANCED
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ class MotionFromTimeline(io.ComfyNode):
                 ),
             ],
             outputs=[sockets.Motion.Output(display_name="motion")],
+            **reports(),  # the waveform
         )
 
     @classmethod

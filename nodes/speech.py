@@ -8,6 +8,7 @@ from ..engine.speech.conditions import EMOTIONS
 from ..engine.speech.persona import PERSONAS, RANGES
 from ..engine.speech.phones import LANGUAGES, language_of
 from . import sockets
+from .reports import reports
 
 MAX_SECONDS = 3600.0
 
@@ -281,6 +282,7 @@ class AlignText(io.ComfyNode):
                 io.String.Output(display_name="report"),
                 sockets.Emotion.Output(display_name="emotion_track"),
             ],
+            **reports(),
         )
 
     @classmethod

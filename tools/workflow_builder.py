@@ -32,7 +32,6 @@ PREVIEWS = {
     "SaveVideo": 1.25,
     "TroupeWarpRender": 1.0,
     "TroupeHalloRender": 1.0,
-    "TroupeLook": 1.0,
 }
 # What nodes have grown by: with newer versions of the editor, and with what the pack draws in them.
 MORE = {
