@@ -22,11 +22,12 @@ def browser(browsing):
 
 @pytest.fixture
 def page(browser, comfy, browsing):
-    """The editor of a server, ready, with the classic renderer whatever a test before chose."""
+    """The editor of a server, ready: classic and without its panel, whatever a test before chose."""
     page = browser.new_page(viewport={"width": 2200, "height": 1100})
     page.goto(comfy.url)
     page.wait_for_function(browsing.READY, timeout=90_000)
     browsing.use_renderer(page, False)
+    page.evaluate("async () => await app.extensionManager.setting.set('Comfy.RightSidePanel.IsOpen', false)")
     yield page
     page.close()
 

@@ -141,6 +141,26 @@ def test_by_mouse_and_keys(editor, timeline_page):
     Timeline.parse(editor.text)
 
 
+def test_the_properties_panel_leaves_it_alone(editor, timeline_page):
+    """ComfyUI's panel of the selected node, which gives the widgets that it shows its own width."""
+    setting = "app.extensionManager.setting.{}('Comfy.RightSidePanel.IsOpen'{})"
+    if editor.js(setting.format("get", "")) is None:
+        pytest.skip("this editor has no such panel")
+    editor.start(timeline_page.TEXT)
+    wide = editor.js("e.root.offsetWidth")
+    editor.page.evaluate("async () => await " + setting.format("set", ", true"))
+    try:
+        editor.js("app.canvas.selectNode(n)")
+        panel = editor.page.get_by_test_id("properties-panel")
+        panel.get_by_text("idle", exact=True).wait_for()
+        editor.settled()
+        editor.shoot("panel")
+        assert editor.js("e.root.offsetWidth") == wide
+        assert panel.get_by_text("tracks", exact=True).count() == 0
+    finally:
+        editor.page.evaluate("async () => await " + setting.format("set", ", false"))
+
+
 def test_what_is_written_is_what_is_saved(editor, timeline_page):
     """Typing, mistakes, clipboard, queue, save and load, copies of the node, wires, subgraphs."""
     editor.start("happy @1-2")

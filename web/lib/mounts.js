@@ -6,9 +6,10 @@ const LOOKS = [0, 60, 250, 1000]; // milliseconds after a widget is made: when t
 const mounted = new Set(); // {node, name, element, settled}; that of a removed node stays while its element is on screen
 
 /** `node.addDOMWidget` for a widget that shows and says nothing of its own: neither sent to the server nor kept in the
- *  workflow. */
+ *  workflow. It is not offered in ComfyUI's properties panel, which has but one line for it and, in the classic renderer,
+ *  would give the widget in the node the panel's width. */
 export function addWidget(node, name, type, element, options = {}) {
-  const widget = node.addDOMWidget(name, type, element, { ...options, serialize: false });
+  const widget = node.addDOMWidget(name, type, element, { ...options, serialize: false, hideInPanel: true });
   widget.serialize = false; // the option keeps it from the server, this from the workflow
   const entry = { node, name, element, settled: false };
   mounted.add(entry);
