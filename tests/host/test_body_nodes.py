@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,22 +83,48 @@ def test_maps_are_of_a_body(saved, job):
     assert video["frames"] == 5 and video["fps"] == 25
 
 
-def test_eyes_lie_over_the_face_of_the_picture(saved, job):
+@pytest.fixture
+def eyes_lie_over(comfy, saved, job):
+    """Maps of bodies placed by the faces of a picture: each face has a skeleton with its eyes over it."""
     from PIL import Image
 
     from troupe.engine.faces import find_faces
 
-    picture = np.asarray(Image.open(ROOT / "assets" / "portrait.png").convert("RGB"))
-    mesh = find_faces(picture).person(1).faces[0].landmarks
-    found = saved(job(align="face", width=0, height=0, image=["picture", 0], faces=["faces", 0]))
-    skeleton = found["skeleton"][0]
-    high, wide = skeleton.shape[:2]
-    assert (wide, high) == tuple(side // 8 * 8 for side in picture.shape[1::-1])
-    cut = np.array([picture.shape[1] - wide, picture.shape[0] - high]) / 2
-    for colour, corners in EYES.items():
-        dot = np.argwhere((skeleton == colour).all(-1))[:, ::-1].mean(0)
-        eye = mesh[list(corners), :2].mean(0) - cut
-        assert np.abs(dot - eye).max() < 0.03 * wide, (dot, eye)
+    def check(name: str, faces: int, **more) -> None:
+        shutil.copy(ROOT / "assets" / name, comfy.base / "input" / name)
+        picture = np.asarray(Image.open(ROOT / "assets" / name).convert("RGB"))
+        found = find_faces(picture)
+        graph = job(align="face", width=0, height=0, image=["picture", 0], faces=["faces", 0])
+        graph["picture"]["inputs"]["image"] = name
+        for key, part in more.items():
+            graph[key] = part
+            graph["maps"]["inputs"]["motion"] = [key, 0]
+        skeleton = saved(graph)["skeleton"][0]
+        high, wide = skeleton.shape[:2]
+        assert (wide, high) == tuple(side // 8 * 8 for side in picture.shape[1::-1])
+        cut = np.array([picture.shape[1] - wide, picture.shape[0] - high]) / 2
+        for colour, corners in EYES.items():
+            dots = np.argwhere((skeleton == colour).all(-1))[:, ::-1]
+            eyes = [
+                found.person(n).faces[0].landmarks[list(corners), :2].mean(0) - cut
+                for n in range(1, faces + 1)
+            ]
+            nearest = np.linalg.norm(dots[:, None] - eyes, axis=-1).argmin(1)
+            for n, eye in enumerate(eyes):
+                dot = dots[nearest == n].mean(0)
+                assert np.abs(dot - eye).max() < 0.03 * wide, (n + 1, dot, eye)
+
+    return check
+
+
+def test_eyes_lie_over_the_face_of_the_picture(eyes_lie_over):
+    eyes_lie_over("portrait.png", 1)
+
+
+def test_each_of_two_bodies_has_its_eyes_over_its_own_face(eyes_lie_over):
+    one = node("TroupeAssignRole", drive=["move", 0], **{**ROLE, "face": 2})
+    two = node("TroupeAssignRole", drive=["move", 0], **ROLE, cast=["one", 0])
+    eyes_lie_over("two_people.png", 2, one=one, two=two)
 
 
 def test_size_length_rate_and_travel(saved, job):
