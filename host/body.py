@@ -114,14 +114,12 @@ class Setting:
 
     Attributes:
         align: Where the body stands, one of ``ALIGNS``.
-        face: Which face of the picture it has, from 1 on.
         travel: How much it moves about, 0..1.
         smooth: How often it is smoothed.
         fps, length, width, height: Of the maps.
     """
 
     align: str = "auto"
-    face: int = 1
     travel: float = 1.0
     smooth: int = 1
     fps: float = 0.0

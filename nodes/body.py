@@ -281,7 +281,7 @@ class BodyMaps(io.ComfyNode):
             check_image(image, "image")
         model = body_model or stand_in()
         players = host.bodies_of(motion, face)
-        setting = host.Setting(align, face, travel, smooth, fps, length, width, height)
+        setting = host.Setting(align, travel, smooth, fps, length, width, height)
         own = None if image is None else (image.shape[2], image.shape[1])
         motions, where = host.placed(players, model, setting, own, faces, reference)
         motion = motions[0]

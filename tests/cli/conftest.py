@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,3 +33,13 @@ def run(*arguments: str) -> int:
         return cli.main(list(arguments))
     except SystemExit as stop:
         return int(stop.code or 0)
+
+
+def assert_refused(arguments: list[str], words: str, capsys) -> None:
+    """It fails with one line that says ``words`` (a regular expression), and leaves the folder as it was."""
+    before = {p.name: p.read_bytes() for p in Path().iterdir()}
+    assert run(*arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"troupe: error: [^\n]+\n", said.err) and re.search(words, said.err), said.err
+    assert {p.name: p.read_bytes() for p in Path().iterdir()} == before

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from troupe import cli
 from troupe.engine.video import save_picture, write_video
 
-from .conftest import ANIMATE, CLIP, PORTRAIT, TWO, run
+from .conftest import ANIMATE, CLIP, PORTRAIT, TWO, assert_refused, run
 
 # --- who does what ---------------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ def test_usage_errors_are_2(arguments, capsys):
         (["plot", "no.csv"], "no such file"),
     ],
 )
-def test_bad_input_is_said_in_one_line(arguments, words, capsys, here):
+def test_bad_input_is_said_in_one_line(arguments, words, capsys):
     save_picture("grey.png", np.full((64, 64, 3), 128, np.uint8))
     save_picture("dot.png", np.zeros((1, 1, 3), np.uint8))
     write_video("nobody.mp4", np.zeros((5, 64, 64, 3), np.uint8), 25)
@@ -169,9 +169,4 @@ def test_bad_input_is_said_in_one_line(arguments, words, capsys, here):
         ("bad.csv", "a,b\n1,2\n"),
     ):
         Path(name).write_text(text)
-    before = {p.name: p.read_bytes() for p in here.iterdir()}
-    assert run(*arguments) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.fullmatch(r"troupe: error: [^\n]+\n", said.err) and re.search(words, said.err), said.err
-    assert {p.name: p.read_bytes() for p in here.iterdir()} == before
+    assert_refused(arguments, words, capsys)

@@ -14,7 +14,7 @@ from troupe.engine.speech import espeak
 from troupe.engine.speech.channels import aperture
 from troupe.engine.video import VideoReader, read_audio, read_clip
 
-from .conftest import CLIP, PORTRAIT, REPLY, SPEECH, TWO, run
+from .conftest import CLIP, PORTRAIT, REPLY, SPEECH, TWO, assert_refused, run
 
 TEXT = "[happy 0.7] Good evening. [/happy] Tonight every [wink] face in the picture has a part to play."
 OTHER = "Seventeen purple elephants quietly bought umbrellas for Christopher's grandmother yesterday."
@@ -155,7 +155,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(a)[-40:] for a, _ in BAD])
-def test_bad_input_is_said_in_one_line(arguments, words, capsys, here):
+def test_bad_input_is_said_in_one_line(arguments, words, capsys):
     write_wav("header.wav", np.zeros(0), 16000)
     write_wav("nan.wav", np.full(4000, np.nan), 16000)
     write_wav("slow.wav", np.zeros(4000), 2000)
@@ -164,12 +164,7 @@ def test_bad_input_is_said_in_one_line(arguments, words, capsys, here):
     Path("odd.yaml").write_text("smil: 0.3")
     Path("latin.txt").write_bytes("Größe".encode("latin-1"))
     assert run("motion", "happy", "--seconds", "0.2", "-o", "short.csv", "--quiet") == 0
-    before = {p.name: p.read_bytes() for p in here.iterdir()}
-    assert run(*arguments) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.fullmatch(r"troupe: error: [^\n]+\n", said.err) and re.search(words, said.err), said.err
-    assert {p.name: p.read_bytes() for p in here.iterdir()} == before
+    assert_refused(arguments, words, capsys)
 
 
 @needs_espeak

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+from .browser_fixtures import browser, page, screenshots  # noqa: F401 (fixtures)
+
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "ComfyUI-Troupe"
 STUBS = Path(__file__).parent / "stubs"
@@ -268,42 +270,36 @@ def comfy(request, tmp_path_factory):
         server.process.kill()
 
 
-def load_beside(name: str):
-    """A helper module of this folder (the tests are no package)."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(f"troupe_{name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def tiny_models_module():
     """``tests/host/tiny_models.py``."""
-    return load_beside("tiny_models")
+    from . import tiny_models
+
+    return tiny_models
 
 
 @pytest.fixture(scope="session")
 def wan_graph():
     """``tests/host/wan_graph.py``: ``core_graph``, ``audio_graph``, ``node``, ``link``, ``read_latent``."""
-    return load_beside("wan_graph")
+    from . import wan_graph
+
+    return wan_graph
 
 
 @pytest.fixture(scope="session")
 def speech_graph():
     """``tests/host/speech_graph.py``: ``speak``, ``align``, ``graph``, ``result``, ``refused``, ``failed``, ``assert_alive``."""
-    return load_beside("speech_graph")
+    from . import speech_graph
+
+    return speech_graph
 
 
 @pytest.fixture(scope="session")
 def browsing():
     """``tests/host/browsing.py``: scripts for the editor, ``run_with_one_click``, ``use_renderer``."""
-    return load_beside("browsing")
+    from . import browsing
 
-
-_editor = load_beside("browser_fixtures")
-browser, page, screenshots = _editor.browser, _editor.page, _editor.screenshots
+    return browsing
 
 
 @pytest.fixture(scope="session")
@@ -361,7 +357,9 @@ def inside(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def champ_tools():
     """``tests/host/champ_models.py``."""
-    return load_beside("champ_models")
+    from . import champ_models
+
+    return champ_models
 
 
 @pytest.fixture(scope="session")

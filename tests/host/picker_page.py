@@ -9,12 +9,14 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "example_workflows" / "two_people_two_drives.json"
 DETECT, LEFT, RIGHT = "4", "7", "8"
+BOTH = [LEFT, RIGHT]
 PATIENCE = 60_000  # milliseconds that a condition may take on a busy machine
 
 HELPERS = """() => {
@@ -206,9 +208,9 @@ class Editor:
         self.call(PALETTE, "dark")
 
 
-@contextmanager
-def session(renderer: str, browser, comfy, browsing, tmp_path_factory) -> Iterator[Editor]:
-    """The editor of a server, "classic" or "nodes2"; the settings, which the server keeps, are put back.
+@pytest.fixture(scope="module", params=["classic", "nodes2"])
+def session(request, browser, comfy, browsing, tmp_path_factory) -> Iterator[Editor]:
+    """The editor of a server in one of its renderers; the settings, which the server keeps, are put back.
 
     Screenshots go to ``TROUPE_SCREENSHOTS``, if set, else to pytest's temporary folder.
     """
@@ -218,8 +220,8 @@ def session(renderer: str, browser, comfy, browsing, tmp_path_factory) -> Iterat
     page.goto(comfy.url)
     page.wait_for_function(browsing.READY, timeout=90_000)
     page.wait_for_function(OPENED, timeout=90_000)
-    browsing.use_renderer(page, renderer == "nodes2")
-    editor = Editor(page, f"{comfy.host.name}_{renderer}", folder)
+    browsing.use_renderer(page, request.param == "nodes2")
+    editor = Editor(page, f"{comfy.host.name}_{request.param}", folder)
     editor.call(PALETTE, "dark")
     yield editor
     page.evaluate(PALETTE, "dark")
@@ -227,15 +229,15 @@ def session(renderer: str, browser, comfy, browsing, tmp_path_factory) -> Iterat
     page.close()
 
 
-@contextmanager
-def fresh(editor: Editor) -> Iterator[None]:
-    """The workflow of two people open and nothing run; afterwards no fault of ours has been seen."""
-    editor.faults.clear()
-    editor.open()
-    yield
-    editor.dismiss()
-    editor.call(PALETTE, "dark")
-    assert not editor.faults, editor.faults
+@pytest.fixture
+def editor(session) -> Iterator[Editor]:
+    """The editor with the workflow of two people open and nothing run; afterwards no fault of ours has been seen."""
+    session.faults.clear()
+    session.open()
+    yield session
+    session.dismiss()
+    session.call(PALETTE, "dark")
+    assert not session.faults, session.faults
 
 
 def crowd(

@@ -6,7 +6,6 @@ Screenshots go to ``TROUPE_SCREENSHOTS``, if set, else to pytest's temporary fol
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -14,37 +13,14 @@ import pytest
 
 from troupe.engine.faces.draw import COLOURS
 
+from . import picker_page as kit
+
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-
-def hands():
-    """``picker_page.py`` beside this file (the tests are no package)."""
-    place = Path(__file__).parent / "picker_page.py"
-    spec = importlib.util.spec_from_file_location("troupe_picker_page", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-kit = hands()
-DETECT, LEFT, RIGHT = kit.DETECT, kit.LEFT, kit.RIGHT
-BOTH = [LEFT, RIGHT]
-
-
-@pytest.fixture(scope="module", params=["classic", "nodes2"])
-def session(request, browser, comfy, browsing, tmp_path_factory):
-    """The editor of a server in one of its renderers."""
-    with kit.session(request.param, browser, comfy, browsing, tmp_path_factory) as editor:
-        yield editor
-
-
-@pytest.fixture
-def editor(session):
-    """The editor with the workflow of two people open and nothing run."""
-    with kit.fresh(session):
-        yield session
+DETECT, LEFT, RIGHT, BOTH = kit.DETECT, kit.LEFT, kit.RIGHT, kit.BOTH
+session, editor = kit.session, kit.editor
 
 
 def test_find_pick_and_queue(comfy, editor):

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+
+from . import picker_page as kit
 
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 
-
-def hands():
-    """``picker_page.py`` beside this file (the tests are no package)."""
-    place = Path(__file__).parent / "picker_page.py"
-    spec = importlib.util.spec_from_file_location("troupe_picker_page", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-kit = hands()
-DETECT, LEFT, RIGHT = kit.DETECT, kit.LEFT, kit.RIGHT
-BOTH = [LEFT, RIGHT]
-
-
-@pytest.fixture(scope="module", params=["classic", "nodes2"])
-def session(request, browser, comfy, browsing, tmp_path_factory):
-    """The editor of a server in one of its renderers."""
-    with kit.session(request.param, browser, comfy, browsing, tmp_path_factory) as editor:
-        yield editor
-
-
-@pytest.fixture
-def editor(session):
-    """The editor with the workflow of two people open and nothing run."""
-    with kit.fresh(session):
-        yield session
+DETECT, LEFT, RIGHT, BOTH = kit.DETECT, kit.LEFT, kit.RIGHT, kit.BOTH
+session, editor = kit.session, kit.editor
 
 
 def enter(editor, host: str) -> None:

@@ -11,27 +11,15 @@ import pytest
 
 from troupe.engine.motion.timeline import Timeline
 
+from . import timeline_page
+
 pytestmark = [pytest.mark.host, pytest.mark.browser]
 PRIMITIVE = "app.graph.nodes.find(x => x.type === 'PrimitiveStringMultiline')"
 FOCUS = "document.activeElement.ariaLabel"
 
 
-@pytest.fixture(scope="session")
-def timeline_page():
-    """``tests/host/timeline_page.py``."""
-    import importlib.util
-    from pathlib import Path
-
-    spec = importlib.util.spec_from_file_location(
-        "troupe_timeline_page", Path(__file__).parent / "timeline_page.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(params=["classic", "nodes2"])
-def editor(request, page, comfy, screenshots, timeline_page, browsing):
+def editor(request, page, comfy, screenshots, browsing):
     page.wait_for_function(timeline_page.READY, timeout=90_000)
     yield timeline_page.Editor(
         page, request.param == "nodes2", screenshots, f"timeline_{comfy.host.name}_{request.param}"
@@ -41,7 +29,7 @@ def editor(request, page, comfy, screenshots, timeline_page, browsing):
     page.evaluate("() => app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
 
 
-def test_by_mouse_and_keys(editor, timeline_page):
+def test_by_mouse_and_keys(editor):
     """Times, values, curves, snapping, several at once, undo, and the whole again by keys alone."""
     text = timeline_page.TEXT
     editor.start(text)
@@ -141,7 +129,7 @@ def test_by_mouse_and_keys(editor, timeline_page):
     Timeline.parse(editor.text)
 
 
-def test_the_properties_panel_leaves_it_alone(editor, timeline_page):
+def test_the_properties_panel_leaves_it_alone(editor):
     """ComfyUI's panel of the selected node, which gives the widgets that it shows its own width."""
     setting = "app.extensionManager.setting.{}('Comfy.RightSidePanel.IsOpen'{})"
     if editor.js(setting.format("get", "")) is None:
@@ -161,7 +149,7 @@ def test_the_properties_panel_leaves_it_alone(editor, timeline_page):
         editor.page.evaluate("async () => await " + setting.format("set", ", false"))
 
 
-def test_what_is_written_is_what_is_saved(editor, timeline_page):
+def test_what_is_written_is_what_is_saved(editor):
     """Typing, mistakes, clipboard, queue, save and load, copies of the node, wires, subgraphs."""
     editor.start("happy @1-2")
     editor.area.click()
@@ -254,7 +242,7 @@ def test_what_is_written_is_what_is_saved(editor, timeline_page):
     editor.until("n.widgets[0].value.includes('0.5 @2.1 ease_out')")
 
 
-def test_sound_length_and_size(editor, comfy, timeline_page):
+def test_sound_length_and_size(editor, comfy):
     """The waveform at once and after a run; a long timeline, a huge one, a larger node, an empty one; light and dark."""
     timeline_page.sound_file(comfy.base / "input" / "tone.wav", 6)
     comfy.forget()  # a node whose result is kept is not asked for its peaks

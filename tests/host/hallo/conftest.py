@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 
@@ -15,12 +14,9 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="session")
 def hallo_tools():
     """``hallo_models.py``."""
-    spec = importlib.util.spec_from_file_location(
-        "troupe_hallo_models", Path(__file__).parent / "hallo_models.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    from . import hallo_models
+
+    return hallo_models
 
 
 @pytest.fixture(scope="session")
