@@ -16,7 +16,9 @@ from .crops import smooth_in_time
 MATCHES = ("off", "ring", "face")
 _GAIN = (0.6, 1.6)  # most that contrast is changed
 _LEAST_SPREAD = 1.0  # Lab units under which there is no contrast to compare
-_NOTHING = 4e-3, 0.06  # gain and offset that rounding to 8 bits makes, and no eye sees
+_NOTHING = 1e-3, 0.02  # gain and offset that no eye sees
+_ROUNDING = 0.3  # Lab units, at most the standard deviation of what rounding to 8 bits adds to a pixel
+_SURE = 4  # standard errors from which a difference is none of rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ def to_rgb(lab: np.ndarray) -> np.ndarray:
 
 
 def statistics(image: np.ndarray, weight: np.ndarray) -> np.ndarray | None:
-    """Weighted mean and spread in Lab, float64 ``[6]``; ``None`` where nothing has weight.
+    """Weighted mean and spread in Lab, and of how many pixels: float64 ``[7]``; ``None`` where nothing has weight.
 
     Args:
         image: float32 ``[H, W, 3]`` RGB.
@@ -75,7 +77,7 @@ def statistics(image: np.ndarray, weight: np.ndarray) -> np.ndarray | None:
         (weight / total).reshape(-1).astype(np.float64),
     )
     mean = share @ lab
-    return np.concatenate([mean, np.sqrt(share @ np.square(lab - mean))])
+    return np.concatenate([mean, np.sqrt(share @ np.square(lab - mean)), [total]])
 
 
 def tints(pairs: Sequence[tuple[np.ndarray, np.ndarray] | None], sigma: float) -> list[Tint]:
@@ -90,9 +92,20 @@ def tints(pairs: Sequence[tuple[np.ndarray, np.ndarray] | None], sigma: float) -
         nothing = Tint(np.ones(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32))
         return [nothing] * len(pairs)
     have, want = (np.stack([pairs[t][k] for t in known]) for k in (0, 1))
-    spread = (np.maximum(want[:, 3:], _LEAST_SPREAD), np.maximum(have[:, 3:], _LEAST_SPREAD))
+    spread = (np.maximum(want[:, 3:6], _LEAST_SPREAD), np.maximum(have[:, 3:6], _LEAST_SPREAD))
     gain = np.log(np.clip(spread[0] / spread[1], *_GAIN))
-    raw = np.concatenate([gain, have[:, :3], want[:, :3] - have[:, :3]], 1)
+    differs = ~_only_rounded(have, want)[:, None]
+    raw = np.concatenate([gain * differs, have[:, :3], (want[:, :3] - have[:, :3]) * differs], 1)
     full = np.column_stack([np.interp(np.arange(len(pairs)), known, column) for column in raw.T])
     smooth = smooth_in_time(full, sigma, "even").astype(np.float32)
     return [Tint(np.exp(row[:3]), row[3:6], row[6:]) for row in smooth]
+
+
+def _only_rounded(have: np.ndarray, want: np.ndarray) -> np.ndarray:
+    """Which ``statistics [T, 7]`` differ by no more than rounding to 8 bits explains, which counts more the fewer pixels
+    there are: bool ``[T]``."""
+    error = _SURE * _ROUNDING / np.sqrt(np.minimum(have[:, 6:], want[:, 6:]))
+    # Noise adds to the spread itself.
+    wider = np.square(_ROUNDING) / (2 * np.maximum(want[:, 3:6], _LEAST_SPREAD))
+    off = np.abs(have - want)
+    return (off[:, :3] < error).all(1) & (off[:, 3:6] < error + wider).all(1)

@@ -36,6 +36,19 @@ def placed(frames, results, crops, *blend, **more):
     return [f for f, _ in place_faces(frames, results, crops, Blend(*blend), **more)]
 
 
+# Rounding to 8 bits must not count as another colour.
+ROUNDED = {
+    "margin": 1.0,
+    "border": "replicate",
+    "edge": "oval",
+    "blend": "feather",
+    "feather": 0.0,
+    "rounded": True,
+}
+# Of the picture, in the crop.
+TWO_COLUMNS = {"margin": 0.5, "border": "reflect", "edge": "box", "blend": "poisson", "feather": 0.1}
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     x=st.floats(-10, 250),
@@ -50,32 +63,9 @@ def placed(frames, results, crops, *blend, **more):
     feather=st.floats(0, 0.5),
     rounded=st.booleans(),
 )
-@example(  # rounding to 8 bits must not count as another colour
-    x=0.0,
-    y=0.0,
-    size=62.0,
-    margin=1.0,
-    out=226,
-    border="replicate",
-    edge="oval",
-    blend="feather",
-    colour="face",
-    feather=0.0,
-    rounded=True,
-)
-@example(  # two columns of the picture
-    x=-42.0,
-    y=90.0,
-    size=40.0,
-    margin=0.5,
-    out=64,
-    border="reflect",
-    edge="box",
-    blend="poisson",
-    colour="off",
-    feather=0.1,
-    rounded=True,
-)
+@example(x=0.0, y=0.0, size=62.0, out=226, colour="face", **ROUNDED)
+@example(x=1.1875, y=0.0, size=155.0, out=69, colour="ring", **ROUNDED)  # of 89 pixels of a small copy
+@example(x=-42.0, y=90.0, size=40.0, out=64, colour="off", **ROUNDED | TWO_COLUMNS)
 def test_an_untouched_crop_gives_the_frame(
     scenes, x, y, size, margin, out, border, edge, blend, colour, feather, rounded
 ):
